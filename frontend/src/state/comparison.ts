@@ -124,8 +124,11 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     return (pass.edits ?? []).length === 0 ? pass : passWith(pass, []);
   }
 
-  const passWith = (pass: TraceMessage, edits: readonly Edit[]): Promise<TraceMessage | null> =>
-    work.ask("change", { type: "run", trace: pass.trace, edits }, "trace", "Running with the changes");
+  async function passWith(pass: TraceMessage, edits: readonly Edit[]): Promise<TraceMessage | null> {
+    const request: Request = { type: "run", trace: pass.trace, edits };
+    const made = await work.ask("change", request, "trace", "Running with the changes");
+    return made === null ? null : withCommonParts(made, pass);
+  }
 
   /** Mutes the changes that could not be made, so that the list says what the pass on show has. */
   function giveUp(pass: TraceMessage): void {
@@ -341,6 +344,16 @@ function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>
     JSON.stringify(Object.entries(trace.tokens).map(([side, all]) => [side, all.map(({ id }) => id)]));
   return a.model.title === b.model.title && ids(a) === ids(b);
+}
+
+/** A pass with the tokens and stacks of another one where these are equal, so that views of them need no change. */
+function withCommonParts(pass: TraceMessage, like: TraceMessage): TraceMessage {
+  const equal = (part: "tokens" | "stacks") => JSON.stringify(pass[part]) === JSON.stringify(like[part]);
+  return {
+    ...pass,
+    tokens: equal("tokens") ? like.tokens : pass.tokens,
+    stacks: equal("stacks") ? like.stacks : pass.stacks,
+  };
 }
 
 /** The alignment of two passes of one model over the same tokens. */

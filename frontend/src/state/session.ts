@@ -1,6 +1,6 @@
 /** The session: the only part that sends requests. It holds the state and reports work in progress and failures. */
 
-import { createSignal } from "solid-js";
+import { batch, createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createComparison } from "./comparison";
@@ -166,8 +166,10 @@ export function createSession(source: Source) {
     muteLast: comparison.muteLast,
     /** Shows another field for a moment, without a step of undo. */
     peek: (field: AppState["field"]) => {
-      timeline.replace(reduce(state(), { type: "field", field }));
-      void showLayer();
+      batch(() => {
+        timeline.replace(reduce(state(), { type: "field", field }));
+        void showLayer();
+      });
     },
     compareWith: comparison.compareWith,
     /** Compares with a trace of the host by its id; null ends the comparison. */
@@ -206,8 +208,8 @@ export function createSession(source: Source) {
     layerOf: layers.other,
     tile,
     /** Exact rows, and the layer with q and k that are not rounded; null where the host cannot send them. */
-    exactRows: async (heads: readonly number[], rows: readonly number[]) =>
-      can("tile") ? layers.exactRows(heads, rows) : null,
+    exactRows: async (heads: readonly number[], rows: readonly number[], pass?: AppState["trace"]) =>
+      can("tile") ? layers.exactRows(heads, rows, pass) : null,
     exactLayer: async () => (can("tile") ? layers.exactLayer() : null),
     check,
     exportPage,

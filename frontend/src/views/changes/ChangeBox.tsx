@@ -70,7 +70,7 @@ export function ChangeBox(props: { readonly page: Page }) {
     const fader = box?.querySelector<HTMLInputElement>("input[type=range]");
     const typing = event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement;
     if (event.key === "Escape") undo();
-    else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement)) close();
+    else if (event.key === "Enter") close();
     else if (event.key === "0" && !typing) box?.querySelector<HTMLElement>("[data-off]")?.click();
     else if (event.key.startsWith("Arrow") && !typing && fader != null && event.target !== fader) {
       fader.focus();
@@ -108,11 +108,13 @@ export function ChangeBox(props: { readonly page: Page }) {
               {(found) => <Content page={page} subject={found()} />}
             </Show>
             <p class="keys" aria-hidden="true">
+              <Show when={subject.kind !== "token"}>
+                <span>
+                  <kbd>← →</kbd> turn
+                </span>
+              </Show>
               <span>
-                <kbd>← →</kbd> turn
-              </span>
-              <span>
-                <kbd>0</kbd> off
+                <kbd>0</kbd> {OFF_WORDS[subject.kind]}
               </span>
               <span>
                 <kbd>Enter</kbd> keep
@@ -127,6 +129,13 @@ export function ChangeBox(props: { readonly page: Page }) {
     </Show>
   );
 }
+
+const OFF_WORDS: Readonly<Record<ChangeSubject["kind"], string>> = {
+  head: "off",
+  line: "cut",
+  neuron: "off",
+  token: "hide",
+};
 
 function Content(props: { readonly page: Page; readonly subject: ChangeSubject }) {
   const of = <K extends ChangeSubject["kind"]>(kind: K) =>

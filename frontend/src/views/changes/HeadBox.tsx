@@ -1,10 +1,13 @@
 import { For, Show } from "solid-js";
 import { changeWords } from "../../figures/changeWords";
+import { counted } from "../../marks/format";
 import type { HeadSubject } from "../../state/changeSubject";
+import { putChanges } from "../../state/changes";
 import type { Page } from "../page/page";
 import { BoxTitle } from "./BoxTitle";
 import { Fader } from "./Fader";
-import { headFactor, MOST_FACTOR } from "./headFactor";
+import { editPlace, headFactor, MOST_FACTOR } from "./headFactor";
+import { headsIn } from "./lineWeight";
 import { replacementsOf } from "./replacements";
 
 const FACTORS = [
@@ -23,6 +26,18 @@ export function HeadBox(props: { readonly page: Page; readonly subject: HeadSubj
   const value = (): string => {
     const change = scaled.change();
     return change === null ? "× 1" : changeWords(change.edit).value;
+  };
+  const others = () => headsIn(page, props.subject, "layer").filter(([, other]) => other !== head);
+  const othersOff = (): void => {
+    const edits = others().map(([, other]) => ({
+      type: "ScaleHead",
+      ...editPlace(session, { stack, layer, head: other }),
+      factor: 0,
+    }));
+    session.change(
+      putChanges(session.state().changes, edits),
+      `turn off all heads of layer ${layer} but ${head}`,
+    );
   };
   const reason = () => session.state().trace?.stacks[stack]?.changes?.head ?? null;
   return (
@@ -69,6 +84,10 @@ export function HeadBox(props: { readonly page: Page; readonly subject: HeadSubj
           </button>
         </div>
         <div class="more">
+          <button type="button" data-testid="others-off" on:click={othersOff}>
+            <span>Turn off all others of layer {layer}</span>
+            <small>{counted(others().length, "head")}</small>
+          </button>
           <For each={replacementsOf(page, props.subject)}>
             {({ name, title, note, edit }) => (
               <button

@@ -72,6 +72,7 @@ export function HideToken(props: { readonly page: Page; readonly subject: TokenS
               aria-pressed={hidden(scope)}
               aria-disabled={why(scope) !== null}
               title={why(scope) ?? `Cuts ${lines(scope)}`}
+              data-off={scope === "head" ? "" : undefined}
               data-testid={`hide-${scope}`}
               on:click={() => toggle(scope)}
             >

@@ -1,10 +1,10 @@
-import { createVirtualizer } from "@tanstack/solid-virtual";
 import { createEffect, createMemo, createSignal, For, on, onCleanup, Show } from "solid-js";
 import type { EdgeRow } from "../../compute/edgeRows";
 import { differenceText, scoreText, weightText } from "../../marks/format";
 import { css, headColor } from "../../marks/palette";
 import type { HeadPlace } from "../../state/state";
 import { SignedBar } from "../shared/SignedBar";
+import { createVisibleRows } from "../shared/visibleRows";
 import type { EdgeProps } from "./EdgeHeading";
 
 const ROW = 26;
@@ -39,13 +39,8 @@ export function EdgeTable(props: EdgeProps) {
   };
 
   const [scroller, setScroller] = createSignal<HTMLDivElement>();
-  const virtual = createVirtualizer<HTMLDivElement, HTMLDivElement>({
-    get count() {
-      return rows().length;
-    },
-    getScrollElement: () => scroller() ?? null,
-    estimateSize: () => ROW,
-    overscan: MORE,
+  const visible = createVisibleRows({
+    ...{ scroller: () => scroller() ?? null, count: () => rows().length, height: ROW, beyond: MORE },
   });
   const isOn = ({ layer, head }: EdgeRow) =>
     state().selection.layer === layer &&
@@ -126,7 +121,7 @@ export function EdgeTable(props: EdgeProps) {
             </For>
           </div>
           <div class="edge-body" style={{ height: `${rows().length * ROW}px` }}>
-            <For each={virtual.getVirtualItems().filter(({ index }) => index < rows().length)}>
+            <For each={visible()}>
               {(item) => {
                 const index = () => item.index;
                 // Rows may become fewer before the items do.

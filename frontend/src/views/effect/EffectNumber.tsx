@@ -1,5 +1,5 @@
 import { createMemo, Show } from "solid-js";
-import { metricText, metricWords, rangeOf, shortMetric } from "../../marks/effect";
+import { controlSentence, metricText, metricWords, rangeOf, shortMetric } from "../../marks/effect";
 import { NEW_TOKENS } from "../../state/continuation";
 import type { Page } from "../page/page";
 
@@ -43,8 +43,17 @@ export function EffectNumber(props: { readonly page: Page }) {
     if (!edited || !effects.fresh() || now === null || effects.stage() === "control") return null;
     return effects.stage() === "stopped" || now.no_control !== null ? now.no_control : null;
   };
+  const spoken = () => {
+    if (named() !== null) return controlSentence(effects.controls()) ?? "";
+    if (effects.stage() === "control")
+      return "The prediction after the changes is there. The control is running.";
+    return effects.fresh() && effects.stage() === "done" ? "The prediction of both passes is there." : "";
+  };
   return (
     <span class="effect-number num" data-testid="effect-number">
+      <span class="heard" role="status" data-testid="effect-spoken">
+        {spoken()}
+      </span>
       <Show when={named()}>
         {(now) => (
           <button

@@ -3,6 +3,7 @@ import { ChangeList } from "../changes/ChangeList";
 import type { Page } from "../page/page";
 import { Continuation } from "./Continuation";
 import { Control } from "./Control";
+import { HeadContrast } from "./HeadContrast";
 import { NextToken } from "./NextToken";
 import { NothingCompared } from "./NothingCompared";
 import { WhatDiffers } from "./WhatDiffers";
@@ -25,6 +26,7 @@ export function EffectPanel(props: { readonly page: Page }) {
           )}
         </Show>
         <WhatDiffers page={props.page} />
+        <HeadContrast page={props.page} />
         <NextToken page={props.page} />
         <Continuation page={props.page} />
         <Control page={props.page} />

@@ -146,6 +146,7 @@ export function ModelPanel(props: ModelPanelProps) {
     const notes = difference.comparison()?.alignment?.notes ?? [];
     return {
       full,
+      name: difference.name(),
       scale: state().view.scale,
       over: matrix() === null ? "heads" : "head",
       unchanged: difference.unchanged().layers,

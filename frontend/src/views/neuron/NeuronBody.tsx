@@ -65,6 +65,13 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
                 onKey={(index) => session.dispatch({ type: "pin", place: { side: "key", index } })}
                 onNeuron={(neuron) => session.dispatch({ type: "neuron", neuron })}
                 onDetail={props.onDetail}
+                onChange={
+                  props.onChange &&
+                  ((subject, at, from) => {
+                    const { stack, layer } = state().selection;
+                    props.onChange?.(subject({ stack, layer }), at, from);
+                  })
+                }
                 onCollapse={() => show("closed")}
               />
               <NeuronTable
@@ -90,6 +97,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
                 shown={{ ...props.shown, heads: [now.head()] }}
                 scale={state().view.scale}
                 dark={props.dark}
+                changed={props.marks.lines}
                 pins={[]}
                 token={state().selection.token}
                 focus={props.focus}

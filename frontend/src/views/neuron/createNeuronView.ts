@@ -16,9 +16,12 @@ import { differenceTrace, differenceVectors, neuronObstacle } from "../../comput
 import { byContribution, byWavelength, pairingOf } from "../../compute/rotaryPairs";
 import { headValues, weighted } from "../../compute/values";
 import { imageQuery } from "../../marks/imagePatches";
+import type { ChangeSubject } from "../../state/changeSubject";
+import type { EditMarks } from "../../state/editMarks";
 import type { Session } from "../../state/session";
 import { neuronHead, type Order, type Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
+import type { GesturePoint } from "../shared/changeGesture";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
@@ -33,6 +36,10 @@ export interface NeuronProps {
   readonly version: number;
   readonly dark: boolean;
   readonly focus: Focus | null;
+  /** What edits do to the layer. */
+  readonly marks: EditMarks;
+  /** Opens a change of something at a point of the window; absent where nothing can be changed. */
+  readonly onChange?: (subject: ChangeSubject, at: GesturePoint, from: HTMLElement) => void;
   readonly onFocus: (focus: Focus | null) => void;
   /** Sets what the readout appends to the edge under the pointer. */
   readonly onDetail: (sentence: string | null) => void;

@@ -171,7 +171,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     if (now?.kind === "token") return now.place;
     return chosenPlace(state());
   });
-  const listed = followAtRest(place, shown, () => trace()?.trace);
+  const listed = followAtRest(place, shown, () => trace()?.tokens);
   /** The edge in the readout: the one under the pointer, else the one that the token stands for. */
   const edge = createMemo<Edge | null>(() => {
     void version();
@@ -254,10 +254,10 @@ function followBrowser(): Accessor<boolean> {
 function followAtRest(
   place: Accessor<Place | null>,
   shown: Accessor<Shown>,
-  trace: Accessor<string | undefined>,
+  tokens: Accessor<object | undefined>,
 ): Accessor<Place | null> {
   const [listed, setListed] = createSignal<Place | null>(null);
-  createEffect(on(createMemo(trace), () => setListed(null)));
+  createEffect(on(createMemo(tokens), () => setListed(null)));
   createEffect(() => {
     const now = place();
     const { queries, keys } = shown();

@@ -81,6 +81,12 @@ function neuronsOf(page: Page): NeuronProps {
     get focus() {
       return page.focus();
     },
+    get marks() {
+      return page.marks();
+    },
+    get onChange() {
+      return page.session.canChange() ? page.openChange : undefined;
+    },
     onDetail: page.setDetail,
   });
 }

@@ -1,5 +1,5 @@
-import { createVirtualizer } from "@tanstack/solid-virtual";
 import { createEffect, createMemo, createSignal, For, type JSX, Show } from "solid-js";
+import { createVisibleRows } from "../shared/visibleRows";
 
 export interface VirtualTableProps<T> {
   readonly label: string;
@@ -29,16 +29,11 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
     const at = cursor() === null ? -1 : props.rows.findIndex((row) => props.keyOf(row) === cursor());
     return at < 0 ? null : at;
   });
-  const virtual = createVirtualizer<HTMLDivElement, HTMLDivElement>({
-    get count() {
-      return props.rows.length;
-    },
-    getScrollElement: () => box,
-    estimateSize: () => HEIGHT,
-    overscan: 3,
+  const visible = createVisibleRows({
+    ...{ scroller: () => box, count: () => props.rows.length, height: HEIGHT, beyond: 3 },
   });
   createEffect(() => {
-    const last = virtual.getVirtualItems().at(-1)?.index ?? -1;
+    const last = visible().at(-1)?.index ?? -1;
     if (props.rows.length > 0 && last >= props.rows.length - 1) props.onEnd();
   });
   const go = (index: number): void => {
@@ -100,7 +95,7 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
       </div>
       <div class="body" style={{ height: `${props.rows.length * HEIGHT}px` }}>
         <Show when={props.rows.length > 0} fallback={<p class="hint">{props.empty}</p>}>
-          <For each={virtual.getVirtualItems()}>
+          <For each={visible()}>
             {(item) => (
               <Show when={props.rows[item.index]}>
                 {(row) => (
