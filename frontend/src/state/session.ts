@@ -208,8 +208,8 @@ export function createSession(source: Source) {
     layerOf: layers.other,
     tile,
     /** Exact rows, and the layer with q and k that are not rounded; null where the host cannot send them. */
-    exactRows: async (heads: readonly number[], rows: readonly number[], pass?: AppState["trace"]) =>
-      can("tile") ? layers.exactRows(heads, rows, pass) : null,
+    exactRows: async (heads: readonly number[], rows: readonly number[]) =>
+      can("tile") ? layers.exactRows(heads, rows) : null,
     exactLayer: async () => (can("tile") ? layers.exactLayer() : null),
     check,
     exportPage,

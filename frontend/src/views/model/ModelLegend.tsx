@@ -25,7 +25,7 @@ export function ModelLegend(props: LegendProps) {
       <canvas class="ramp" width="64" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
       <span>
         <Show when={props.difference} fallback={props.notes}>
-          {(facts) => differenceWords(facts())}
+          {(facts) => <>{differenceWords(facts())}</>}
         </Show>
         <Show when={props.changed.length > 0}>
           <span class="changed-heads" data-testid="changed-heads">

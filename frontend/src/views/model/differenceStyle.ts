@@ -48,8 +48,10 @@ export interface DifferenceHead {
   readonly codes: Pyramid | null;
 }
 
-/** How strong the gray pattern is, as a share of the gray palette's second and third stop. */
-const GRAY = { lines: 0.62, map: 0.55 };
+/** How strong the gray pattern is, as a share of the gray palette's second stop. */
+const GRAY = { lines: [0.42, 0.72], map: 0.55 } as const;
+/** How much stronger than lines of weights those of differences are: there are fewer of them. */
+const LINE_STRENGTH = 2.6;
 /** The share of the scale below which a color of the map is partly transparent. */
 const SHEER_BELOW = 0.3;
 /** The share of the color scale that lines have; their opacity shows the size of the difference. */
@@ -90,7 +92,7 @@ export function grayWords({ look, dark, dimmed }: Omit<DifferenceLook, "full" | 
     const stops = weightStops("gray", dark);
     const found =
       look === "lines"
-        ? [panel, between(panel, stops[1], GRAY.lines), between(panel, stops[2], GRAY.lines)]
+        ? [panel, ...GRAY.lines.map((share) => between(panel, stops[1], share))]
         : [stops[0], between(stops[0], stops[1], GRAY.map)];
     return inks(dimmed ? found.map((stop) => between(panel, stop, DIMMED)) : found);
   });
@@ -185,7 +187,7 @@ function signedAmounts(
 ): { readonly up: Float32Array; readonly down: Float32Array } {
   const amount = (code: number) => {
     const strength = darkness(Math.abs(differenceOf(code)) / full, scale);
-    return densityOf(strength, rows, height, ratio);
+    return LINE_STRENGTH * densityOf(strength, rows, height, ratio);
   };
   const of = (parity: number) =>
     Float32Array.from({ length: 256 }, (_, code) => ((code & 1) === parity ? amount(code) : 0));
