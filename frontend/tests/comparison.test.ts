@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HostError, type Source } from "../src/source/source";
+import { writeHash } from "../src/state/hash";
 import { createSession } from "../src/state/session";
 import { type Change, edgeBeside } from "../src/state/state";
 import type { AlignMessage, Edit, Message, Request, Token, TraceMessage } from "../src/wire/messages";
@@ -32,9 +33,11 @@ function trace(ids: readonly number[], edits: readonly Edit[] = [], model = "m")
 function host() {
   const asked: Request[] = [];
   const traces = new Map<string, readonly number[]>();
+  const passes = new Map<string, TraceMessage>();
   const run = (ids: readonly number[], edits: readonly Edit[], model: string): TraceMessage => {
     const found = trace(ids, edits, model);
     traces.set(found.trace, ids);
+    passes.set(found.trace, found);
     return found;
   };
   const answer = (request: Request): Message => {
@@ -50,6 +53,11 @@ function host() {
         const known = traces.get(String(request.trace));
         const ids = known ?? String(request.text).split(" ").map(Number);
         return run(ids, edits, String(request.model ?? "m"));
+      }
+      case "trace": {
+        const found = passes.get(String(request.trace));
+        if (found === undefined) throw new HostError("unknown", "gone");
+        return found;
       }
       case "align":
         return {
@@ -236,5 +244,61 @@ describe("the pass on show as the baseline", () => {
     await settled();
     const { comparison } = session.state();
     expect([comparison?.baseline.edits, comparison?.current.edits]).toEqual([[OFF], [HALF]]);
+  });
+});
+
+describe("an address of two passes", () => {
+  async function left() {
+    const { source, asked } = host();
+    const session = createSession(source);
+    await session.start("#text=1+2+3");
+    session.change([...made(OFF), { edit: HALF, muted: true }], "turn off head 1.2");
+    await settled();
+    session.dispatch({ type: "field", field: "before" });
+    const { trace, comparison, changes } = session.state();
+    expect(trace?.trace).toBe(comparison?.baseline.trace);
+    return { source, asked, hash: writeHash(session.state()), comparison, changes };
+  }
+
+  it("leads back to both, the field and the changes, without another run", async () => {
+    const { source, asked, hash, comparison, changes } = await left();
+    const before = asked.length;
+    const session = createSession(source);
+    await session.start(`#${hash}`);
+    await settled();
+    expect(session.state()).toMatchObject({ field: "before", changes });
+    expect(session.state().comparison).toMatchObject({
+      kind: "unchanged",
+      baseline: { trace: comparison?.baseline.trace },
+      current: { trace: comparison?.current.trace },
+    });
+    expect(session.state().trace?.trace).toBe(comparison?.baseline.trace);
+    expect(asked.slice(before).filter(({ type }) => type === "run")).toEqual([]);
+    expect(session.undoes()).toBeNull();
+    await session.visit(`#${hash.replace("field=before", "field=difference")}`);
+    expect(session.state()).toMatchObject({ field: "difference", changes });
+  });
+
+  it("makes the changes again where the host has lost the passes", async () => {
+    const { hash, changes } = await left();
+    const { source } = host();
+    const session = createSession(source);
+    await session.start(`#${hash}`);
+    await settled();
+    expect(session.state()).toMatchObject({ changes, comparison: { kind: "unchanged" } });
+    expect(session.state().comparison?.current.edits).toEqual([OFF]);
+  });
+
+  it("without its baseline shows the current pass, and says so", async () => {
+    const { source, hash, comparison } = await left();
+    const session = createSession(source);
+    const current = comparison?.current.trace ?? "";
+    const other = new URLSearchParams(hash);
+    other.set("baseline", "gone");
+    await session.start(`#${other}`);
+    await settled();
+    expect(session.state().comparison).toBeNull();
+    expect(session.state().trace?.trace).toBe(current);
+    expect(session.remark()?.sentence).toContain("no longer has the pass that this link compares with");
   });
 });

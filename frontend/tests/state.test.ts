@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { applyAddress, readHash, writeHash } from "../src/state/hash";
+import { applyAddress, readHash, writeHash, writeView } from "../src/state/hash";
 import { begin, redo, step, undo } from "../src/state/history";
 import { reduce } from "../src/state/reduce";
 import { type AppState, EMPTY, type Frame, headsOn, type ViewSettings } from "../src/state/state";
@@ -124,6 +124,38 @@ describe("the address", () => {
     expect(again.view).toEqual(state.view);
     expect(again.frame).toEqual(state.frame);
     expect([address.text, address.model, address.trace]).toEqual(["a bb ccc", "m", "hash-m-3"]);
+  });
+
+  it("holds the baseline, the field and the changes", () => {
+    const current = {
+      ...trace("b", ["x", "y"]),
+      edits: [{ type: "ScaleHead", layer: 0, head: 1, factor: 0 }],
+    };
+    const comparison = {
+      kind: "unchanged",
+      baseline: trace("a", ["x", "y"]),
+      current,
+      alignment: null,
+    } as const;
+    const changes = [
+      { edit: { type: "ScaleHead", layer: 0, head: 1, factor: 0 }, muted: false },
+      { edit: { type: "CutEdge", layer: 0, head: 2, query: "x y", key: 0 }, muted: true },
+    ];
+    const shown = reduce(reduce(EMPTY, { type: "traced", trace: current }), {
+      ...{ type: "compared", comparison, field: "before" },
+    });
+    const hash = writeHash({ ...shown, changes });
+    expect(readHash(hash)).toMatchObject({
+      trace: current.trace,
+      compared: { baseline: comparison.baseline.trace, field: "before", kind: "unchanged", changes },
+    });
+    expect(readHash(`#${writeView({ ...shown, changes })}`).compared).toMatchObject({
+      baseline: null,
+      changes,
+    });
+    const wrong = readHash('field=both&compare=x&changes=[{"layer":1}]');
+    expect(wrong.compared).toEqual({ baseline: null, field: null, kind: null, changes: null });
+    expect(readHash("layer=1").compared.changes).toBeNull();
   });
 
   it("reads the old spellings of addresses that people saved", () => {

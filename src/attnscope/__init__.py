@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from attnscope.model.attribution.attribution import Attribution, Confirmation
     from attnscope.model.attribution.head_importance import Ablations, HeadImportance
     from attnscope.model.effects.control import Control
+    from attnscope.model.effects.control_kinds import ControlKind, ControlKinds
     from attnscope.model.effects.effect import Effect
+    from attnscope.model.effects.full_prediction import FullPrediction
     from attnscope.model.generation.result import Generation, Step
     from attnscope.model.inputs.model_inputs import ModelInputs
     from attnscope.model.load import load
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from attnscope.model.residual_stream.answered_states import AnswerByLayer, LayerScores
     from attnscope.model.residual_stream.logit_attribution import Contributions, Share
     from attnscope.model.residual_stream.states import Lens, States
+    from attnscope.model.tracing.changes import Changes
     from attnscope.offline import export
     from attnscope.prompt_sets import Prompt, PromptSet, RandomTokens, prompts
     from attnscope.study.result import Result
@@ -65,13 +68,17 @@ _HOME = {
     "Attribution": "attnscope.model.attribution.attribution",
     "CancelledError": "attnscope.errors",
     "Certificate": "attnscope.trace",
+    "Changes": "attnscope.model.tracing.changes",
     "Choice": "attnscope.trace.prediction",
     "Confirmation": "attnscope.model.attribution.attribution",
     "Continuation": "attnscope.model.metrics.continuation",
     "Contributions": "attnscope.model.residual_stream.logit_attribution",
     "Control": "attnscope.model.effects.control",
+    "ControlKind": "attnscope.model.effects.control_kinds",
+    "ControlKinds": "attnscope.model.effects.control_kinds",
     "DamagedError": "attnscope.errors",
     "Effect": "attnscope.model.effects.effect",
+    "FullPrediction": "attnscope.model.effects.full_prediction",
     "Generation": "attnscope.model.generation.result",
     "HeadImportance": "attnscope.model.attribution.head_importance",
     "InputError": "attnscope.errors",
@@ -126,13 +133,17 @@ __all__ = [
     "Attribution",
     "CancelledError",
     "Certificate",
+    "Changes",
     "Choice",
     "Confirmation",
     "Continuation",
     "Contributions",
     "Control",
+    "ControlKind",
+    "ControlKinds",
     "DamagedError",
     "Effect",
+    "FullPrediction",
     "Generation",
     "HeadImportance",
     "InputError",

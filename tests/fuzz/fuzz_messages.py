@@ -51,20 +51,24 @@ TEXTS = (
 )
 NUMBERS = (-1, 0, 1, 2, 7, 10**9, 2**63, 10**40, 0.5, -0.0, 1e300, math.nan, math.inf)
 KINDS = (
-    "hello", "run", "generate", "patch", "states", "trace", "overview", "layer", "tile", "values", "edge", "align", "check",
-    "export", "save", "open", "cancel", "unheard-of",
+    "hello", "run", "generate", "patch", "states", "effect", "control", "edits", "trace", "overview", "layer", "tile",
+    "values", "edge", "align", "check", "export", "save", "open", "cancel", "unheard-of",
 )  # fmt: skip
 FIELDS = (
     "text", "pair", "target", "messages", "cut", "edits", "model", "trace", "stack", "layer", "head", "heads", "rows", "query",
     "key", "filter", "page", "clean", "corrupted", "what", "by", "metric", "answer", "foil", "position", "positions", "layers",
     "top", "max_new_tokens", "temperature", "top_k", "top_p", "seed", "stop", "image", "last", "v", "id", "type",
-    "baseline", "traces", "current", "trail", "notes", "state", "file", "name", "title", "address",
+    "baseline", "baseline_position", "over", "draws", "tokens",
+    "traces", "current", "trail", "notes", "state", "file", "name", "title", "address",
 )  # fmt: skip
 VALID: dict[str, dict[str, Any]] = {
     "run": {"text": "a b c"},
     "generate": {"text": "a b", "max_new_tokens": 2},
     "patch": {"clean": "a b", "corrupted": "a c", "answer": 5},
     "states": {"answer": 5},
+    "effect": {"top": 3},
+    "control": {"answer": 5, "over": "heads", "tokens": [5]},
+    "edits": {"edits": [{"type": "ScaleHead", "layer": 1, "head": 0, "factor": 0.5}]},
     "overview": {"stack": "decoder"},
     "layer": {"stack": "decoder", "layer": 1},
     "tile": {"stack": "decoder", "layer": 1, "heads": [0], "rows": [0]},
@@ -102,9 +106,13 @@ def odd(chance: random.Random, depth: int = 0) -> Any:
 def odd_fields(chance: random.Random, trace: str) -> dict[str, Any]:
     """The fields of a request that is valid but for one to three of them."""
     kind = chance.choice(KINDS)
-    fields = {"v": 1, "id": "1", "type": kind, "trace": trace, **VALID.get(kind, {})}
+    fields = {"v": 1, "id": "1", "type": kind, "trace": trace, "baseline": trace, **VALID.get(kind, {})}
     if kind == "save":
         fields |= {"traces": [trace], "current": trace}
+    if kind == "generate" and chance.random() < 0.7:  # otherwise the trace is continued
+        del fields["trace"]
+    elif kind == "generate":
+        del fields["text"]
     for _ in range(chance.randrange(1, 4)):
         fields[chance.choice(FIELDS)] = odd(chance)
     return fields
@@ -113,10 +121,10 @@ def odd_fields(chance: random.Random, trace: str) -> dict[str, Any]:
 def odd_session(chance: random.Random, tries: int) -> list[str]:
     """Answer odd messages; returns the faults."""
     session = new_session()
-    trace = run(session)
+    traces = run(session), run(session, edits=[{"type": "CutEdge", "layer": 1, "head": 0, "query": 3, "key": 1}])
     faults: list[str] = []
     for _ in range(tries):
-        fields = odd_fields(chance, trace)
+        fields = odd_fields(chance, chance.choice(traces))
         answers: list[bytes] = []
         try:
             if chance.random() < 0.8:
@@ -221,10 +229,10 @@ def new_session() -> Session:
     return Session([ModelEntry.loaded(model)], limits=limits)
 
 
-def run(session: Session) -> str:
+def run(session: Session, **more: Any) -> str:
     """The id of a new trace."""
     answers: list[bytes] = []
-    session.answer(Message("run", "1", {"text": "a b c d e"}), answers.append)
+    session.answer(Message("run", "1", {"text": "a b c d e", **more}), answers.append)
     return str(decode(answers[-1]).body["trace"])
 
 

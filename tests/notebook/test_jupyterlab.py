@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,53 @@ def test_a_model_widget_has_a_prompt_box_and_python_gets_the_trace(notebook: Not
     expect(widget.get_by_test_id("layer")).to_have_value("2")
     printed = "print([token.text for token in live.trace.tokens][1:3], live.stack, live.heads)\nlive.close()"
     assert notebook.run(printed) == "['a', 'dog'] encoder [9]"
+    expect(notebook.page.locator(".attnscope")).to_have_count(2)
+
+
+def test_the_baseline_the_field_and_the_edits_are_traits_that_python_sets_and_clicks_change(notebook: Notebook) -> None:
+    code = """
+    from attnscope.edits import ScaleHead
+    off = model.trace("the cat sat", edits=[ScaleHead(2, 1, 0)])
+    both = attnscope.show(off, layer=4)
+    both
+    """
+    notebook.start(textwrap.dedent(code))
+    widget = notebook.widget(2)
+    line = widget.get_by_test_id("comparison")
+    expect(widget.get_by_test_id("query-2")).to_be_visible()
+    expect(line.get_by_role("radio")).to_have_count(0)
+    assert notebook.run("print(both.baseline, both.field, both.edits)") == "None after []"
+
+    notebook.run("plain = model.trace('the cat sat'); both.baseline = plain; both.field = 'before'")
+    expect(line.get_by_role("radio", name="before")).to_be_checked()
+    line.get_by_role("radio", name="difference").click()
+    expect(line.get_by_role("radio", name="difference")).to_be_checked()
+    assert notebook.run("print(both.field, both.baseline == plain.id, both.trace is off)") == "difference True True"
+    assert notebook.run("print(both.baseline_trace is plain)") == "True"
+
+    widget.get_by_test_id("baseline").click()
+    widget.get_by_test_id("baseline-none").click()
+    expect(line.get_by_role("radio")).to_have_count(0)
+    assert notebook.run("print(both.baseline, both.field)\nboth.close()") == "None after"
+    expect(notebook.page.locator(".attnscope")).to_have_count(2)
+
+
+def test_edits_that_python_sets_are_made_and_those_of_the_page_are_read(notebook: Notebook) -> None:
+    notebook.start("from attnscope.edits import ScaleHead\nlive = attnscope.show(model, edits=[ScaleHead(2, 1, 0)])\nlive")
+    widget = notebook.widget(2)
+    line = widget.get_by_test_id("comparison")
+    widget.get_by_test_id("prompt").fill("a dog")
+    widget.get_by_test_id("prompt").press("Enter")
+    expect(line.get_by_role("radio", name="after")).to_be_checked()
+    shown = "print([len(live.trace.edits), len(live.baseline_trace.edits), live.field, [one['head'] for one in live.edits]])"
+    assert notebook.run(shown) == "[1, 0, 'after', [1]]"
+    notebook.run("live.edits = [ScaleHead(2, 1, 0), ScaleHead(3, 5, 0.5)]")
+    expect(widget.get_by_test_id("changes-short").get_by_role("listitem")).to_have_count(2)
+    expect(widget.get_by_test_id("pending")).to_have_count(0)
+    assert notebook.run(shown) == "[2, 0, 'after', [1, 5]]"
+    notebook.run("live.edits = []")
+    expect(line.get_by_role("radio")).to_have_count(0)
+    assert notebook.run("print(live.edits, live.baseline, len(live.trace.edits))\nlive.close()") == "[] None 0"
     expect(notebook.page.locator(".attnscope")).to_have_count(2)
 
 

@@ -7,11 +7,13 @@ import re
 import pytest
 import torch
 from helpers.exported_pages import blocks, messages, vectors
+from helpers.session_requests import ask
 
 import attnscope
 from attnscope import edits
 from attnscope.errors import InputError
-from attnscope.offline import document
+from attnscope.offline import document, page
+from attnscope.session import ModelEntry, Session
 from attnscope.wire import Message
 
 TEXT = "The doctor asked the nurse a question about the patient. She"
@@ -25,9 +27,9 @@ def passes(smollm2) -> tuple[attnscope.Trace, attnscope.Trace]:
 
 
 @pytest.fixture(scope="module")
-def html(passes: tuple[attnscope.Trace, attnscope.Trace]) -> str:
+def html(smollm2, passes: tuple[attnscope.Trace, attnscope.Trace]) -> str:
     after, before = passes
-    return document(after, baseline=before).html
+    return document(after, baseline=before, model=smollm2).html
 
 
 def weights(message: Message) -> torch.Tensor:
@@ -96,6 +98,41 @@ def test_the_baseline_has_its_own_tokens_prediction_and_thumbnails(passes, html)
     assert alignment.body["identical"] and alignment.body["sides"]["text"] == list(range(len(before.tokens)))
 
 
+def test_the_effect_is_that_of_the_model_or_the_page_says_why_it_is_unknown(passes, html):
+    after, before = passes
+    [effect] = messages(html, "effect")
+    body = effect.body
+    chances = [trace.logits[-1].double().softmax(-1) for trace in (before, after)]
+    assert body["moved"] == pytest.approx((chances[0] - chances[1]).abs().sum().item() / 2, abs=1e-5)
+    assert {body["tokens"][0]["id"]} == {int(chances[1].argmax())}
+    for token in body["tokens"]:
+        for chance, name in zip(chances, ("before", "after"), strict=True):
+            assert token[name]["probability"] == pytest.approx(chance[token["id"]].item(), abs=1e-5)
+            assert token[name]["rank"] == 1 + int((chance > chance[token["id"]]).sum())
+    [reason] = messages(document(after, baseline=before, layers=[2]).html, "effect")
+    assert reason.type == "error" and reason.body["code"] == "unsupported"
+    assert "exported without its model" in reason.body["message"]
+
+
+def test_a_page_exported_by_a_session_has_the_effect_that_was_on_show(smollm2):
+    session = Session([ModelEntry.loaded(smollm2)], exporter=page)
+    before = ask(session, type="run", text=TEXT)[-1].body["trace"]
+    off = edits.ScaleHead(LAYER, 3, 0).as_json()
+    after = ask(session, type="run", text=TEXT, edits=[off])[-1].body["trace"]
+    place = {"stack": "decoder", "layer": 2, "heads": [1]}
+    [answer] = ask(
+        session, type="export", trace=after, baseline=before, **place, address="field=before", effect={"answer": " The"}
+    )
+    html = bytes(answer.tensors["html"]).decode()
+    assert f"baseline={before}&amp;field=before" in html
+    [effect] = messages(html, "effect")
+    assert effect.body["metric"]["answer"]["text"] == " The"
+    [shown] = ask(session, type="effect", trace=after, baseline=before, answer=" The")
+    assert effect.body == shown.body
+    wrong = ask(session, type="export", trace=after, baseline=before, **place, effect=5)[-1]
+    assert wrong.body["code"] == "bad_request" and "`effect` must be an object" in wrong.body["message"]
+
+
 def test_a_page_of_two_prompts_starts_with_the_field_and_has_the_chosen_layers_of_both(smollm2, passes):
     _, before = passes
     after = smollm2.trace(TEXT.replace("nurse", "clerk"))
@@ -119,4 +156,8 @@ def test_a_baseline_with_which_nothing_can_be_compared_is_an_error(smollm2, mini
         attnscope.export(after, tmp_path / "same.html", baseline=after)
     with pytest.raises(InputError):
         attnscope.export(after, tmp_path / "other.html", baseline=minilm.trace("the cat"))
+    with pytest.raises(InputError, match="`model` needs a `baseline`"):
+        attnscope.export(after, tmp_path / "alone.html", model=smollm2)
+    with pytest.raises(InputError, match="or a list of two"):
+        attnscope.export(after, tmp_path / "three.html", baseline=passes[1], model=[smollm2])
     assert not [*tmp_path.iterdir()]

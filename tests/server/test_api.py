@@ -293,6 +293,29 @@ def test_an_unexpected_exception_is_an_internal_error_on_the_page_and_a_tracebac
     assert caplog.records[0].exc_info
 
 
+def test_controls_are_streamed_as_they_are_drawn(running, monkeypatch):
+    running.gate.open.set()
+    edit = {"type": "ScaleHead", "layer": 1, "head": 2, "factor": 0}
+    trace = running.ask(type="run", text="one two", edits=[edit])[-1].body["trace"]
+    second, passes = threading.Event(), []
+
+    def blocking(_gate: object, layer: int) -> None:
+        passes.append(layer)
+        assert passes.count(0) < 2 or second.wait(20)
+
+    monkeypatch.setattr(type(running.gate), "__call__", blocking)
+    request = {"v": 1, "id": "c", "type": "control", "trace": trace, "tokens": [1]}
+    with running.client() as client, client.stream("POST", "/api", json=request) as answer:
+        chunks = answer.iter_raw()
+        received = next(chunks)
+        assert b"total" in received and passes.count(0) <= 2  # the first batch, while the second one waits
+        second.set()
+        received += b"".join(chunks)
+    found = [one.body for one in messages(received) if one.type == "control"]
+    assert [len(one["values"]) for one in found] == [0, 1, 2, 3, 3]
+    assert [one["last"] for one in found] == [False] * 4 + [True]
+
+
 def test_generated_tokens_are_streamed_until_the_connection_closes(running):
     running.gate.open.set()
     responses = running.ask(type="generate", text="one two", max_new_tokens=3)

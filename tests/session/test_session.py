@@ -287,6 +287,7 @@ def test_export_is_offered_only_by_a_session_with_an_exporter():
         "heads": [0],
         "address": "pins=q1",
         "baseline": None,
+        "effect": None,
         "max_bytes": most,
     }
 

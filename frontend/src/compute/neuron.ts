@@ -39,6 +39,10 @@ export interface QueryTrace {
   readonly allowed: Uint8Array;
   /** Whether an edit set the weights of this row, so that they are not the softmax of the scores. */
   readonly set: boolean;
+  /** Whether all numbers are differences of two passes. */
+  readonly signed?: boolean;
+  /** The error of the differences of q · k; absent for a single pass. */
+  readonly dotError?: number;
 }
 
 /** The contribution of one dimension to one score. */
@@ -168,11 +172,12 @@ export function together(
   };
 }
 
-/** The unmasked key with the largest number in `weights`; null if every key is masked. */
+/** The unmasked key with the largest magnitude in `weights`; null if every key is masked. */
 export function strongestKey(trace: QueryTrace, weights: ArrayLike<number>): number | null {
   let best: number | null = null;
   for (let key = 0; key < trace.keys; key++) {
-    if (trace.allowed[key] === 1 && (best === null || weights[key] > weights[best])) best = key;
+    if (trace.allowed[key] !== 1) continue;
+    if (best === null || Math.abs(weights[key]) > Math.abs(weights[best])) best = key;
   }
   return best;
 }
@@ -194,7 +199,7 @@ export function disagreement(trace: QueryTrace, score: (key: number) => number |
     if (trace.allowed[key] === 0) continue;
     const other = score(key);
     // A cut edge has a score of −∞ both ways. The difference would be NaN, so it is skipped.
-    if (other !== null && other !== trace.scores[key])
+    if (other !== null && other !== trace.scores[key] && !Number.isNaN(trace.scores[key]))
       most = Math.max(most, Math.abs(other - trace.scores[key]));
   }
   return most;

@@ -61,7 +61,9 @@ export function byContribution(trace: QueryTrace, key: number, pairing: Pairing 
   const order = new Uint16Array(trace.dim);
   const units = unitsOf(pairing, trace.dim);
   const adds = Float64Array.from(units, (unit) => unit.reduce((sum, n) => sum + trace.products[from + n], 0));
-  const ranks = Uint16Array.from(units, (_, at) => at).sort((a, b) => adds[b] - adds[a] || a - b);
+  // Differences of either sign count.
+  const size = (at: number) => (trace.signed ? Math.abs(adds[at]) : adds[at]);
+  const ranks = Uint16Array.from(units, (_, at) => at).sort((a, b) => size(b) - size(a) || a - b);
   let place = 0;
   for (const rank of ranks) for (const n of units[rank]) order[place++] = n;
   return order;

@@ -49,6 +49,20 @@ export class Thumbnails {
     this.difference = message.baseline === undefined ? null : new ThumbnailDifference(message);
   }
 
+  /** Whether the other ones show the same cells of the same layer and part, without any difference. */
+  equals(other: Thumbnails): boolean {
+    return (
+      sameMarks(this.difference, other.difference) &&
+      this.layer === other.layer &&
+      this.heads === other.heads &&
+      this.rows === other.rows &&
+      this.columns === other.columns &&
+      String(this.pooled) === String(other.pooled) &&
+      JSON.stringify(this.part) === JSON.stringify(other.part) &&
+      this.#bytes.every((byte, at) => byte === other.#bytes[at])
+    );
+  }
+
   /** The cells of a head, row by row, as a view of the message's bytes. */
   cells(head: number): Uint8Array {
     const size = this.rows * this.columns;
@@ -112,6 +126,11 @@ export class ThumbnailDifference {
     const size = this.rows * this.columns;
     return this.#codes?.subarray(head * size, (head + 1) * size) ?? null;
   }
+}
+
+/** Whether two passes are shown alone, or both are equal to their baselines. */
+function sameMarks(a: ThumbnailDifference | null, b: ThumbnailDifference | null): boolean {
+  return a === null || b === null ? a === b : a.unchanged && b.unchanged;
 }
 
 type Size = Pick<Thumbnails, "rows" | "columns">;

@@ -1,7 +1,8 @@
 /** The edges view as a figure: the heads with the largest weight of one edge. */
 
 import type { EdgeRow } from "../compute/edgeRows";
-import { headName, scoreText, weightText, word } from "../marks/format";
+import { differenceText, headName, scoreText, weightText, word } from "../marks/format";
+import { signColor } from "../marks/neuron";
 import { headColor } from "../marks/palette";
 import type { Token } from "../wire/messages";
 import { type Figure, inksOf, type Subject, sheetOf } from "./sheet";
@@ -32,6 +33,7 @@ export function edgeRankingFigure(wanted: EdgeRankingFigure): Figure {
   const { subject, query, key, queries, keys, rows, dark } = wanted;
   const inks = inksOf(dark);
   const body: Piece[] = [];
+  const compared = subject.baseline !== null;
   const words = (text: string, x: number, y: number, right: boolean, quiet: boolean): Piece =>
     element(
       "text",
@@ -45,33 +47,44 @@ export function edgeRankingFigure(wanted: EdgeRankingFigure): Figure {
   body.push(
     words("#", AT.place, middle, true, true),
     words("head", AT.head, middle, false, true),
-    words("weight", AT.weight, middle, true, true),
-    words("rank", AT.rank, middle, true, true),
+    words(compared ? "change" : "weight", AT.weight, middle, true, true),
+    words(compared ? "before → after" : "rank", AT.rank, middle, true, true),
     words("score", AT.score, middle, true, true),
   );
   const drawn = rows.slice(0, MOST_ROWS);
   for (const [at, row] of drawn.entries()) {
     const y = HEADER + (at + 0.5) * ROW;
-    const known = !Number.isNaN(row.weight);
+    const value = compared ? (row.both?.difference ?? Number.NaN) : row.weight;
+    const known = !Number.isNaN(value);
+    const { both, rank, among } = row;
+    const passes = [both?.before, both?.after].map((one) => (one == null ? "–" : weightText(one.weight, 2)));
     body.push(
       words(String(at + 1), AT.place, y, true, true),
       words(headName(row.layer, row.head), AT.head, y, false, false),
       element("rect", {
-        ...{ x: AT.bar, y: y - 5, width: known ? Math.max(1, row.weight * BAR) : 0, height: 10, rx: 2 },
-        ...{ fill: paint(headColor(row.head, dark)), class: "bar" },
+        ...{ x: AT.bar, y: y - 5, width: known ? Math.max(1, Math.abs(value) * BAR) : 0, height: 10, rx: 2 },
+        ...{
+          fill: paint(compared ? signColor(Math.sign(value), dark) : headColor(row.head, dark)),
+          class: "bar",
+        },
       }),
-      words(known ? weightText(row.weight, 4) : "–", AT.weight, y, true, false),
-      words(row.rank === 0 ? "–" : `${row.rank} of ${row.among}`, AT.rank, y, true, true),
+      words(known ? (compared ? differenceText : weightText)(value, 4) : "–", AT.weight, y, true, false),
+      words(compared ? passes.join(" → ") : rank === 0 ? "–" : `${rank} of ${among}`, AT.rank, y, true, true),
       words(Number.isNaN(row.score) ? "–" : scoreText(row.score), AT.score, y, true, true),
     );
   }
   const stack = subject.stack === "" ? "" : ` of the ${subject.stack}`;
   const from = `“${word(queries[query])}” (token ${query})`;
   const to = `“${word(keys[key])}” (token ${key})`;
-  const notes = [
-    `Attention weight from ${from} to ${to} in each head${stack}, largest first; bars go from 0 to 1`,
-    "Ranks are among the keys that the query can attend to",
-  ];
+  const notes = compared
+    ? [
+        `Difference of the attention weight from ${from} to ${to} in each head${stack}, largest change first; bars go from 0 to 1, blue is larger after than before, orange smaller`,
+        "Scores are those of the current pass",
+      ]
+    : [
+        `Attention weight from ${from} to ${to} in each head${stack}, largest first; bars go from 0 to 1`,
+        "Ranks are among the keys that the query can attend to",
+      ];
   if (wanted.without !== null) notes.push(`Weights are renormalized without the ${wanted.without}`);
   if (drawn.length < rows.length)
     notes.push(`Only the first ${drawn.length} of ${rows.length} heads are shown`);

@@ -41,7 +41,10 @@ export interface Subject {
 }
 
 /** What a figure names of the pass that was subtracted. */
-export type Baseline = Pick<Subject, "model" | "text" | "pair" | "target" | "edits" | "trace">;
+export interface Baseline extends Pick<Subject, "model" | "text" | "pair" | "target" | "edits" | "trace"> {
+  /** What is subtracted from what: `after − before`. */
+  readonly difference: string;
+}
 
 export interface Figure {
   readonly svg: string;
@@ -84,7 +87,7 @@ export function sheetOf(sheet: Sheet): Figure {
   const { baseline } = subject;
   const title =
     baseline !== null
-      ? `${sheet.title}: after − before`
+      ? `${sheet.title}: ${baseline.difference}`
       : edited === null
         ? sheet.title
         : `${sheet.title}, edited`;
@@ -162,7 +165,7 @@ function differenceNote(subject: Subject, baseline: Baseline): string {
   const where = model === subject.model ? "" : ` in ${model}`;
   const how =
     edits.length > 0 ? ` with ${editCount(edits)}` : sameInput && where === "" ? " without edits" : "";
-  return `Difference: after − before; before is ${input}${where}${how}`;
+  return `Difference: ${baseline.difference}; the baseline is ${input}${where}${how}`;
 }
 
 function sentence(text: string): string {

@@ -1,4 +1,5 @@
 import {
+  type EffectMessage,
   type FileContents,
   type Message,
   type OverviewMessage,
@@ -159,12 +160,8 @@ export class EmbeddedSource implements Source {
     for await (const message of this.#messages("effect")) {
       if (message.type === "error") throw hostError(message);
       if (message.type === "effect") {
-        const { position, metric } = message;
-        const stored = { answer: metric?.answer, foil: metric?.foil, metric: metric?.name, position };
-        for (const choice of EFFECT_CHOICES) {
-          const asked = request[choice];
-          if (asked != null && asked !== stored[choice]) throw new HostError("unsupported", OTHER_EFFECT);
-        }
+        if (!EFFECT_CHOICES.every((choice) => isStored(request[choice], message, choice)))
+          throw new HostError("unsupported", OTHER_EFFECT);
       }
       yield message;
     }
@@ -216,6 +213,15 @@ export class EmbeddedSource implements Source {
     if (text === null) throw new HostError("unsupported", missing);
     yield* messagesOf(text);
   }
+}
+
+/** Whether the stored effect is the one that is asked for; without a wish, any is. */
+function isStored(asked: unknown, effect: EffectMessage, choice: (typeof EFFECT_CHOICES)[number]): boolean {
+  if (asked === undefined || asked === null) return true;
+  if (choice === "position") return asked === effect.position;
+  if (choice === "metric") return asked === effect.metric?.name;
+  const stored = effect.metric?.[choice];
+  return stored != null && (asked === stored.text || asked === stored.id);
 }
 
 /** The layers of which the baseline's messages of this kind are those of the current pass. */

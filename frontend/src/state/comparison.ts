@@ -4,9 +4,9 @@ import { createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { Edit, Request, TraceMessage } from "../wire/messages";
 import { canonical, muteChanges, subjectOf } from "./changes";
-import type { ComparedAddress } from "./comparedAddress";
+import { baselineName } from "./hash";
 import { type Input, inputOfTrace, requestOf } from "./input";
-import { reduce } from "./reduce";
+import { fitted } from "./reduce";
 import { RequestSlot, runRequest } from "./request";
 import {
   type Alignment,
@@ -17,6 +17,7 @@ import {
   currentPass,
   editsMade,
   type Field,
+  passShown,
 } from "./state";
 import type { createTimeline } from "./timeline";
 import type { WorkTracker } from "./work";
@@ -30,6 +31,14 @@ export type BaselineChoice =
   | { readonly kind: "prompt"; readonly input: Input }
   | { readonly kind: "model"; readonly model: string }
   | { readonly kind: BaselineKind; readonly trace: TraceMessage };
+
+/** What an address says about changes and their baseline. */
+export interface Wanted {
+  /** Null for those of the pass. */
+  readonly changes: readonly Change[] | null;
+  readonly baseline: string | null;
+  readonly field: Field;
+}
 
 export interface ComparisonParts {
   readonly source: Source;
@@ -115,8 +124,11 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     return (pass.edits ?? []).length === 0 ? pass : passWith(pass, []);
   }
 
-  const passWith = (pass: TraceMessage, edits: readonly Edit[]): Promise<TraceMessage | null> =>
-    work.ask("change", { type: "run", trace: pass.trace, edits }, "trace", "Running with the changes");
+  async function passWith(pass: TraceMessage, edits: readonly Edit[]): Promise<TraceMessage | null> {
+    const request: Request = { type: "run", trace: pass.trace, edits };
+    const made = await work.ask("change", request, "trace", "Running with the changes");
+    return made === null ? null : withCommonParts(made, pass);
+  }
 
   /** Mutes the changes that could not be made, so that the list says what the pass on show has. */
   function giveUp(pass: TraceMessage): void {
@@ -203,6 +215,15 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     passesChanged();
   }
 
+  /** Compares the current pass with a trace that the host has, by its id; null ends the comparison. */
+  async function compareWithId(id: string | null, field: Field): Promise<void> {
+    const current = currentPass(state());
+    if (id === null || current === null) return compareWith(null);
+    const baseline = await work.ask("change", { type: "trace", trace: id }, "trace", "Loading the baseline");
+    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
+    await compareWith({ kind: kindBetween(current, baseline), trace: baseline }, field);
+  }
+
   async function passOf(choice: BaselineChoice, current: TraceMessage): Promise<TraceMessage | null> {
     const asked = "Running the baseline";
     if ("trace" in choice) return choice.trace;
@@ -221,29 +242,51 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     }
   }
 
-  /** Compares the current pass with a trace that the host has, by its id; null ends the comparison. */
-  async function compareWithId(id: string | null, field: Field): Promise<void> {
-    const current = currentPass(state());
-    if (id === null || current === null) return compareWith(null);
-    const baseline = await work.ask("change", { type: "trace", trace: id }, "trace", "Loading the baseline");
-    if (baseline === null || currentPass(state())?.trace !== current.trace) return;
-    await compareWith({ kind: kindOf(current, baseline), trace: baseline }, field);
+  /** Shows the passes that an address describes, without a step of undo, as long as `still` holds. */
+  async function restore(wanted: Wanted, still: () => boolean): Promise<void> {
+    const before = state();
+    const pass = currentPass(before);
+    if (pass === null) return;
+    const changes = wanted.changes ?? before.changes;
+    const edits = editsMade(changes);
+    const same = wanted.changes === null || madeIn(pass) === writtenOf(edits);
+    const name = wanted.baseline ?? (edits.length > 0 && pass.model.name !== null ? "unchanged" : null);
+    const own = before.comparison === null ? null : baselineName(before.comparison);
+    work.onRetry(() => void restore(wanted, still));
+    const current = same ? pass : await passWith(pass, edits);
+    const found =
+      current === null || name === null
+        ? null
+        : own === name
+          ? (before.comparison?.baseline ?? null)
+          : await baselineNamed(name, current);
+    if (!still() || currentPass(state())?.trace !== pass.trace) return;
+    if (current === null) {
+      timeline.replace({ ...state(), changes });
+      return giveUp(pass);
+    }
+    if (!same || wanted.changes !== null) askedOf.set(current.trace, writtenOf(edits));
+    const comparison =
+      found === null || name === null
+        ? null
+        : aligned({ kind: kindOf(name, current, found), baseline: found, current, alignment: null });
+    const field = comparison === null ? "after" : wanted.field;
+    const trace = comparison === null ? current : passShown(comparison, field);
+    timeline.replace(fitted({ ...state(), trace, comparison, field, changes }));
+    passesChanged();
   }
 
-  /** Shows the passes and the changes that an address describes. Without a baseline, there is only the current pass. */
-  function restore(baseline: TraceMessage | null, address: ComparedAddress): void {
-    const current = currentPass(state());
-    if (current === null) return;
-    const kind = baseline === null ? null : (address.kind ?? kindOf(current, baseline));
-    const comparison =
-      baseline === null || kind === null ? null : aligned({ kind, baseline, current, alignment: null });
-    const made = (current.edits ?? []).map((edit) => ({ edit, muted: false }));
-    const changes = address.changes ?? (kind === "unchanged" ? made : []);
-    if (address.changes === null || sameEdits(current.edits ?? [], editsMade(changes)))
-      askedOf.set(current.trace, writtenOf(editsMade(changes)));
-    const field = address.field ?? "difference";
-    timeline.replace({ ...reduce(state(), { type: "compared", comparison, field }), changes });
-    void align();
+  /** The pass that an address calls its baseline; null if it is not there. */
+  async function baselineNamed(name: string, current: TraceMessage): Promise<TraceMessage | null> {
+    const input = inputOfTrace(current);
+    const kind = kindNamed(name);
+    if (kind === "unchanged") return (current.edits ?? []).length === 0 ? current : passOf({ kind }, current);
+    if (kind === "model") return passOf({ kind, model: name.slice("model:".length) }, current);
+    if (kind === "prompt")
+      return input === null
+        ? null
+        : passOf({ kind, input: { ...input, text: name.slice("prompt:".length), messages: null } }, current);
+    return work.ask("change", { type: "trace", trace: name }, "trace", "Loading the baseline");
   }
 
   /** After undo and redo: runs what a state wants if it was left before its pass had arrived. */
@@ -259,8 +302,8 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     follow,
     compareWith,
     compareWithId,
-    restore,
     comparePasses,
+    restore,
     travelled,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending,
@@ -280,31 +323,37 @@ export const KIND_WORDS: Readonly<Record<BaselineKind, string>> = {
   kept: "the pass kept",
 };
 
+function kindNamed(name: string): "unchanged" | "model" | "prompt" | null {
+  if (name === "unchanged") return name;
+  if (name.startsWith("model:")) return "model";
+  return name.startsWith("prompt:") ? "prompt" : null;
+}
+
+/** What a baseline is to the current pass: as it is named, or, for the id of a trace, judged by the two. */
+function kindOf(name: string, current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  return kindNamed(name) ?? kindBetween(current, baseline);
+}
+
+function kindBetween(current: TraceMessage, baseline: TraceMessage): BaselineKind {
+  if (current.model.title !== baseline.model.title) return "model";
+  if (!sameTokens(current, baseline)) return "prompt";
+  return (baseline.edits ?? []).length === 0 ? "unchanged" : "saved";
+}
+
 function sameTokens(a: TraceMessage, b: TraceMessage): boolean {
   const ids = (trace: TraceMessage) =>
     JSON.stringify(Object.entries(trace.tokens).map(([side, all]) => [side, all.map(({ id }) => id)]));
   return a.model.title === b.model.title && ids(a) === ids(b);
 }
 
-/** What a baseline is to the current pass, judged by the two. */
-function kindOf(current: TraceMessage, baseline: TraceMessage): BaselineKind {
-  if (current.model.title !== baseline.model.title) return "model";
-  if (!sameTokens(current, baseline)) return "prompt";
-  return (baseline.edits ?? []).length === 0 ? "unchanged" : "saved";
-}
-
-/** Whether the edits of a pass may be those that were asked for, whose tokens may be named by words. */
-function sameEdits(made: readonly Edit[], asked: readonly Edit[]): boolean {
-  const named = (value: unknown) =>
-    typeof value === "string" || (Array.isArray(value) && value.some((part) => typeof part === "string"));
-  const same = (one: Edit, other: Edit) =>
-    one.type === other.type &&
-    Object.entries(other).every(
-      ([name, value]) =>
-        JSON.stringify(one[name]) === JSON.stringify(value) ||
-        (named(value) && typeof one[name] !== "string"),
-    );
-  return made.length === asked.length && made.every((edit, at) => same(edit, asked[at]));
+/** A pass with the tokens and stacks of another one where these are equal, so that views of them need no change. */
+function withCommonParts(pass: TraceMessage, like: TraceMessage): TraceMessage {
+  const equal = (part: "tokens" | "stacks") => JSON.stringify(pass[part]) === JSON.stringify(like[part]);
+  return {
+    ...pass,
+    tokens: equal("tokens") ? like.tokens : pass.tokens,
+    stacks: equal("stacks") ? like.stacks : pass.stacks,
+  };
 }
 
 /** The alignment of two passes of one model over the same tokens. */

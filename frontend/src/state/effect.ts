@@ -62,6 +62,20 @@ export function createEffects(session: Session) {
     return now !== null && both !== null && isMadeOf(now, both) ? chosenStep() : null;
   });
 
+  /** Whether the effect is that of the compared passes, and these have the changes that are wanted. */
+  const fresh = (): boolean => {
+    const [now, both] = [effect(), passes()];
+    return (
+      now !== null &&
+      both !== null &&
+      now.trace === both.current.trace &&
+      now.baseline === both.baseline.trace &&
+      stage() !== "effect" &&
+      !session.pending() &&
+      session.work()?.what !== "change"
+    );
+  };
+
   /** The positions that predict the tokens of the step; null where there is none. */
   function placesOf(at: Step): Omit<Request, "type"> | null {
     const now = continuation();
@@ -188,12 +202,13 @@ export function createEffects(session: Session) {
   return {
     /** What the compared passes predict; null until it is there, and where nothing is compared. */
     effect,
+    fresh,
     stage,
     failure,
     passes,
     controls: controls.runs,
     /** Whether every control is there, so that the effect may be named. */
-    named: () => stage() === "done" && controlled(controls.runs()),
+    named: () => fresh() && stage() === "done" && controlled(controls.runs()),
     question,
     /** Measures something else; null for the default: the two most probable choices of the baseline. */
     ask: setQuestion,

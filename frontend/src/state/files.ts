@@ -48,8 +48,8 @@ export function createFiles({ work, timeline, hello, visit }: FileParts) {
     const { address } = workspace.state;
     const fields = new URLSearchParams(typeof address === "string" ? address : "");
     fields.set("trace", workspace.current);
-    if (!fields.has("changes") && workspace.edits.length > 0)
-      fields.set("changes", JSON.stringify(workspace.edits));
+    if (!fields.has("edits") && workspace.edits.length > 0)
+      fields.set("edits", JSON.stringify(workspace.edits));
     if (workspace.baseline !== null) fields.set("baseline", workspace.baseline);
     await visit(fields.toString());
   }

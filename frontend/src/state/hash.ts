@@ -1,11 +1,15 @@
 /** The address of the shown state: a readable URL hash, so that a reload or a shared link shows the same thing. */
 
 import type { ChatMessage } from "../wire/messages";
-import { type ComparedAddress, comparedFields, readCompared } from "./comparedAddress";
+import { readChanges, writeChanges } from "./changeText";
 import {
   type AppState,
+  type Change,
+  type Comparison,
   currentPass,
   EMPTY,
+  FIELDS,
+  type Field,
   type Frame,
   headsOn,
   neuronHead,
@@ -53,40 +57,45 @@ export interface Address {
   readonly named: NamedTokens;
   readonly pins: readonly Place[];
   readonly neuron: number | null;
-  readonly compared: ComparedAddress;
+  /** The changes that are wanted; null if the address names none, and they are those of its trace. */
+  readonly changes: readonly Change[] | null;
+  /** What the pass is compared with: `unchanged`, the id of a trace, `prompt:` with a text, `model:` with a name. */
+  readonly baseline: string | null;
+  readonly field: Field;
   readonly view: ViewSettings;
   readonly frame: Frame;
 }
 
-type Field = readonly [name: string, value: string];
+type Part = readonly [name: string, value: string];
 
 /** The hash of a state, without the leading `#`. Default values are omitted, so the hash of an empty state is empty. */
 export function writeHash(state: AppState): string {
-  return written([...inputFields(state), ...viewFields(state)]);
+  return written([...inputFields(state), ...comparisonFields(state), ...viewFields(state)]);
 }
 
 /** The part of the hash that describes the view, without the trace and its input: an exported file has its own. */
 export function writeView(state: AppState): string {
-  return written(viewFields(state));
+  const { comparison, field } = state;
+  return written([...viewFields(state), ...(comparison === null ? [] : ([["field", field]] as const))]);
 }
 
-function written(fields: readonly Field[]): string {
+function written(fields: readonly Part[]): string {
   return fields.map(([name, value]) => `${name}=${encode(value)}`).join("&");
 }
 
 /** Collects fields. `put` omits missing values and the fallback. */
 function collector() {
-  const fields: Field[] = [];
+  const fields: Part[] = [];
   const put = (name: string, value: string | null | undefined, fallback: string | null = null): void => {
     if (value !== null && value !== undefined && value !== fallback) fields.push([name, value]);
   };
   return { fields, put };
 }
 
-/** The current trace, its model and its input, and the baseline. */
-function inputFields(state: AppState): readonly Field[] {
-  const { fields, put } = collector();
+/** The trace, its model and its input. */
+function inputFields(state: AppState): readonly Part[] {
   const trace = currentPass(state);
+  const { fields, put } = collector();
   if (trace === null) return fields;
   put("model", trace.model.name);
   // A trace without its model cannot be run again, so its text would only make the address longer.
@@ -99,12 +108,31 @@ function inputFields(state: AppState): readonly Field[] {
     if (continue_final_message === true) put("continues", "1");
   }
   put("trace", trace.trace);
-  put("baseline", state.comparison?.baseline.trace);
   return fields;
 }
 
+/** The changes, and what they are compared with. */
+function comparisonFields({ changes, comparison, field }: AppState): readonly Part[] {
+  const { fields, put } = collector();
+  if (changes.length > 0) put("edits", writeChanges(changes));
+  if (comparison !== null) {
+    put("baseline", baselineName(comparison));
+    put("field", field, EMPTY.field);
+  }
+  return fields;
+}
+
+/** The name of a baseline in an address. */
+export function baselineName({ kind, baseline }: Comparison): string {
+  const { text, messages } = baseline.input;
+  if (kind === "unchanged") return "unchanged";
+  if (kind === "model" && baseline.model.name !== null) return `model:${baseline.model.name}`;
+  const plain = text !== null && messages === undefined && (baseline.edits ?? []).length === 0;
+  return kind === "prompt" && plain ? `prompt:${text}` : baseline.trace;
+}
+
 /** The selection, the pins, the settings and the arrangement of the panels. */
-function viewFields(state: AppState): readonly Field[] {
+function viewFields(state: AppState): readonly Part[] {
   const { trace, selection, view, pins, frame } = state;
   const { fields, put } = collector();
   if (trace !== null) {
@@ -117,7 +145,6 @@ function viewFields(state: AppState): readonly Field[] {
     if (selection.token !== null) put("token", writePlace(selection.token));
     if (pins.length > 0) put("pins", pins.map(writePlace).join(","));
     if (selection.neuron !== null) put("neuron", String(selection.neuron));
-    for (const [name, value] of comparedFields(state)) put(name, value);
   }
   put("filter", view.filter, EMPTY.view.filter);
   put("scale", view.scale, EMPTY.view.scale);
@@ -197,7 +224,9 @@ export function readHash(hash: string): Address {
     },
     pins: readPlaces(fields.get("pins")),
     neuron: whole(fields.get("neuron")),
-    compared: readCompared(fields),
+    changes: readChanges(fields.get("edits")),
+    baseline: fields.get("baseline") || null,
+    field: oneOf<Field>("field", FIELDS, EMPTY.field),
     view: {
       filter: oneOf<SentenceFilter>("filter", ["all", "AA", "AB", "BA", "BB"], EMPTY.view.filter),
       scale: oneOf<Scale>("scale", SCALES, EMPTY.view.scale),

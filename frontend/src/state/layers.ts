@@ -117,8 +117,12 @@ export function createLayers(source: Source, work: WorkTracker, state: () => App
   }
 
   /** One answer about the selected layer, for an export. Throws the error if there is none. */
-  async function exactly<T extends "layer" | "tile">(type: T, more: object): Promise<Answer<T> | null> {
-    const { trace, selection } = state();
+  async function exactly<T extends "layer" | "tile">(
+    type: T,
+    more: object,
+    trace = state().trace,
+  ): Promise<Answer<T> | null> {
+    const { selection } = state();
     if (trace === null) return null;
     const { stack, layer: index } = selection;
     const request: Request = { type, trace: trace.trace, stack, layer: index, ...more };
@@ -127,9 +131,13 @@ export function createLayers(source: Source, work: WorkTracker, state: () => App
     return ending.message;
   }
 
-  /** Exact rows of some heads of the selected layer. */
-  async function exactRows(heads: readonly number[], rows: readonly number[]): Promise<ExactRows | null> {
-    const tile = await exactly("tile", { heads, rows });
+  /** Exact rows of some heads of the selected layer, of the shown pass or another one. */
+  async function exactRows(
+    heads: readonly number[],
+    rows: readonly number[],
+    trace?: AppState["trace"],
+  ): Promise<ExactRows | null> {
+    const tile = await exactly("tile", { heads, rows }, trace);
     const weights = tile?.tensors.get("attention");
     const scores = tile?.tensors.get("scores")?.data;
     if (!(weights?.data instanceof Float32Array)) return null;

@@ -1,6 +1,6 @@
 /** The session: the only part that sends requests. It holds the state and reports work in progress and failures. */
 
-import { createSignal } from "solid-js";
+import { batch, createSignal } from "solid-js";
 import type { Source } from "../source/source";
 import type { HelloMessage, Request, TileMessage } from "../wire/messages";
 import { createComparison } from "./comparison";
@@ -55,9 +55,10 @@ export function createSession(source: Source) {
   const can = (what: string): boolean => hello()?.can.includes(what) ?? false;
   const canChange = (): boolean => can("run") && currentPass(state())?.model.name != null;
   const visits = createVisits({
-    ...{ source, work, timeline, comparison, hello, setHello, can, canChange },
+    ...{ source, work, timeline, comparison, hello, setHello, can },
     showLayer: () => showLayer(),
   });
+
   const files = createFiles({ work, timeline, hello, visit: visits.visit });
 
   function showOverview(): void {
@@ -116,7 +117,7 @@ export function createSession(source: Source) {
     if (message !== null) dispatch({ type: "certified", trace, certificate: message.certificate });
   }
 
-  /** The shown trace as a self-contained page that opens with the current view; null if that failed or was canceled. */
+  /** The current pass, with its baseline if there is one, as a self-contained page that opens with the current view; null if that failed or was canceled. */
   async function exportPage(again: () => void): Promise<Uint8Array<ArrayBuffer> | null> {
     const { selection, comparison } = state();
     const trace = currentPass(state());
@@ -165,17 +166,19 @@ export function createSession(source: Source) {
     muteLast: comparison.muteLast,
     /** Shows another field for a moment, without a step of undo. */
     peek: (field: AppState["field"]) => {
-      timeline.replace(reduce(state(), { type: "field", field }));
-      void showLayer();
+      batch(() => {
+        timeline.replace(reduce(state(), { type: "field", field }));
+        void showLayer();
+      });
     },
     compareWith: comparison.compareWith,
+    /** Compares with a trace of the host by its id; null ends the comparison. */
+    compareWithId: comparison.compareWithId,
+    comparePasses: comparison.comparePasses,
     openFile: files.openFile,
     traceOf: files.traceOf,
     /** Notes, the trail of kept views, and the file of all. */
     workspace: files,
-    /** Compares with a trace of the host by its id; null ends the comparison. */
-    compareWithId: comparison.compareWithId,
-    comparePasses: comparison.comparePasses,
     /** Whether changes are wanted that the current pass does not have yet. */
     pending: comparison.pending,
     source,
@@ -205,8 +208,8 @@ export function createSession(source: Source) {
     layerOf: layers.other,
     tile,
     /** Exact rows, and the layer with q and k that are not rounded; null where the host cannot send them. */
-    exactRows: async (heads: readonly number[], rows: readonly number[]) =>
-      can("tile") ? layers.exactRows(heads, rows) : null,
+    exactRows: async (heads: readonly number[], rows: readonly number[], pass?: AppState["trace"]) =>
+      can("tile") ? layers.exactRows(heads, rows, pass) : null,
     exactLayer: async () => (can("tile") ? layers.exactLayer() : null),
     check,
     exportPage,

@@ -1,6 +1,6 @@
 /** The state of the page with undo and redo. */
 
-import { createSignal } from "solid-js";
+import { batch, createSignal } from "solid-js";
 import { begin, type History, redo, replace, step, undo } from "./history";
 import { type Action, fitted, reduce, undoable } from "./reduce";
 import { type AppState, EMPTY } from "./state";
@@ -29,8 +29,11 @@ export function createTimeline({ onStep, onTravel }: TimelineFollower) {
     const sameDrag = drag !== null && lastDrag?.what === drag && now - lastDrag.at < DRAG_MS;
     lastDrag = drag === null ? null : { what: drag, at: now };
     const newStep = undoable(action, before) && !sameDrag;
-    setHistory(newStep ? step(history(), after, stepName(action)) : replace(history(), after));
-    onStep(action, before, after);
+    // Views see the step together with what is in the cache for it: they change once, and none is empty in between.
+    batch(() => {
+      setHistory(newStep ? step(history(), after, stepName(action)) : replace(history(), after));
+      onStep(action, before, after);
+    });
   }
 
   function travel(to: (from: History<AppState>) => History<AppState>): void {

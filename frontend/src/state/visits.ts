@@ -3,7 +3,6 @@
 import { batch, createSignal } from "solid-js";
 import { HostError, type Source } from "../source/source";
 import type { HelloMessage, TraceMessage } from "../wire/messages";
-import type { ComparedAddress } from "./comparedAddress";
 import type { createComparison } from "./comparison";
 import { failureOf } from "./failure";
 import { type Address, applyAddress, type NamedTokens, readHash } from "./hash";
@@ -12,7 +11,7 @@ import { placesNamed } from "./namedTokens";
 import { createRecentInputs } from "./recentInputs";
 import { type Remark, remarkOf, unknownModel } from "./remark";
 import { runRequest } from "./request";
-import { type AppState, currentPass, type Place, passShown, type Selection } from "./state";
+import { type AppState, type Place, passShown, type Selection } from "./state";
 import type { createTimeline } from "./timeline";
 import type { WorkTracker } from "./work";
 
@@ -27,12 +26,8 @@ interface Arrival {
   /** What was run. */
   readonly input?: Input | null;
   readonly select?: Partial<Selection>;
-  /** What it is compared with, and its changes. */
-  readonly compared?: ComparedAddress;
 }
 
-const BASELINE_GONE =
-  "attnscope no longer has the pass that this link compares with, so only the current one is shown.";
 const GONE =
   "attnscope no longer has this result, and this page cannot run its input again. Run it again where it was made.";
 
@@ -44,14 +39,12 @@ export interface VisitParts {
   readonly hello: () => HelloMessage | null;
   readonly setHello: (message: HelloMessage) => void;
   readonly can: (what: string) => boolean;
-  /** Whether the shown pass can be changed. */
-  readonly canChange: () => boolean;
   /** Loads what the views show of the selected layer. */
   readonly showLayer: () => Promise<void>;
 }
 
 export function createVisits(parts: VisitParts) {
-  const { source, work, timeline, comparison, hello, setHello, can, canChange, showLayer } = parts;
+  const { source, work, timeline, comparison, hello, setHello, can, showLayer } = parts;
   const { state, dispatch } = timeline;
   const [lastInput, setLastInput] = createSignal<Input | null>(null);
   const [tokenToReveal, setTokenToReveal] = createSignal<Place | null>(null);
@@ -86,17 +79,15 @@ export function createVisits(parts: VisitParts) {
     if (asked && input.frame !== undefined) dispatch({ type: "frame", frame: input.frame });
     if (asked && input.query != null) setTokenToReveal(state().selection.token);
     await Promise.all([showLayer(), refreshModels(trace.model.name)]);
-    if (how.compared !== undefined) follow();
   }
 
   /** Shows a trace. A new one is an entry of the browser's history unless an entry led to it. */
-  function arrive(trace: TraceMessage, how: Arrival, baseline: TraceMessage | null = null): void {
-    const { within, again = false, travelled = false, input = null, select, compared } = how;
+  function arrive(trace: TraceMessage, how: Arrival): void {
+    const { within, again = false, travelled = false, input = null, select } = how;
     const before = state();
     batch(() => {
       if (!again && before.trace !== null && before.trace.trace !== trace.trace) setEntry(entry() + 1);
       dispatch({ type: "traced", trace, select, within, again: travelled });
-      if (compared !== undefined) comparison.restore(baseline, compared);
       recentInputs.shown(before, trace, input);
     });
     selectNamed();
@@ -133,10 +124,19 @@ export function createVisits(parts: VisitParts) {
     notFound = null;
     await show(address, () => visits === mine);
     if (visits !== mine) return;
+    const wanted = { ...address, baseline: address.baseline ?? baselineInFile(address) };
+    if (namesPass(wanted)) await comparison.restore(wanted, () => visits === mine);
+    if (visits !== mine) return;
     named = null;
     if (notFound !== null && !work.failure()?.disconnected) setRemark(remarkOf(notFound));
     const selected = state().selection.token;
     if (selected !== null && (words || samePlace(selected, address.token))) setTokenToReveal(selected);
+  }
+
+  /** The baseline in the file that the page is part of, unless the address names another trace. */
+  function baselineInFile({ trace, text, messages }: Address): string | null {
+    const other = trace !== null && trace !== hello()?.trace;
+    return other || text !== null || messages !== null ? null : (hello()?.file?.baseline?.trace ?? null);
   }
 
   /** Selects and pins the tokens that the address names, in the trace that is now there. */
@@ -155,40 +155,33 @@ export function createVisits(parts: VisitParts) {
   }
 
   async function show(address: Address, current: () => boolean): Promise<void> {
-    const { trace, text, messages, compared } = address;
-    const now = currentPass(state());
+    const { trace, text, messages } = address;
+    const now = state().trace;
     const names = trace !== null || ((text !== null || messages !== null) && can("run"));
     if (now !== null && (trace === now.trace || !names)) {
-      const baseline = trace === null ? null : await recallBaseline(compared);
-      if (!current()) return;
       timeline.replace(applyAddress(state(), address));
-      if (trace !== null) comparison.restore(baseline, compared);
       selectNamed();
-      await showLayer();
-      return follow();
+      return showLayer();
     }
     if (now === null) timeline.replace(applyAddress(state(), address));
     const within = applyAddress({ ...state(), trace: null }, address);
     if (trace !== null) {
-      const found = await recall(trace, { within, again: true, compared }, current);
+      const found = await recall(trace, { within, again: true }, current);
       if (found === "shown" || found === "failed" || !current()) return;
       const input = recentInputs.find(trace)?.again ?? inputOfAddress(address);
-      if (input !== null) return rerun(input, within, compared);
+      if (input !== null) return rerun(input, within);
       const { sentence } = failureOf(found.error);
       setRemark(remarkOf(hello()?.file ? sentence : GONE));
     } else {
       const input = inputOfAddress(address);
-      if (input !== null) return rerun(input, within, compared);
+      if (input !== null) return rerun(input, within);
     }
     if (state().trace !== null) {
       selectNamed();
       return showLayer();
     }
     const saved = hello()?.trace ?? null;
-    const inFile = hello()?.file?.baseline?.trace ?? null;
-    const own = { ...compared, baseline: compared.baseline ?? inFile };
-    const arrival = { within, again: true, compared: own };
-    if (saved !== null && (await recall(saved, arrival, current)) === "shown") return;
+    if (saved !== null && (await recall(saved, { within, again: true }, current)) === "shown") return;
     const example = hello()?.examples[0];
     if (example !== undefined && hello()?.model !== null) return perform(inputOf(example), { again: true });
   }
@@ -200,12 +193,11 @@ export function createVisits(parts: VisitParts) {
   }
 
   /** Runs the input of an address, or says that its model is not there. */
-  async function rerun(input: Input, within: AppState, compared: ComparedAddress): Promise<void> {
+  async function rerun(input: Input, within: AppState): Promise<void> {
     const models = hello()?.models ?? [];
     const { model } = input;
     if (model === null || models.length === 0 || models.some(({ name }) => name === model)) {
-      if (compared.baseline !== null && compared.kind !== "unchanged") setRemark(remarkOf(BASELINE_GONE));
-      return perform(input, { within, again: true, compared });
+      return perform(input, { within, again: true });
     }
     const own = hello()?.model ?? models[0].name;
     setLastInput({ ...input, model: own });
@@ -227,30 +219,10 @@ export function createVisits(parts: VisitParts) {
       return "failed";
     }
     if (ending.message === null) return "failed";
-    const baseline = how.compared === undefined ? null : await recallBaseline(how.compared);
-    if (!current()) return "failed";
     work.setFailure(null);
-    arrive(ending.message, how, baseline);
+    arrive(ending.message, how);
     await showLayer();
-    follow();
     return "shown";
-  }
-
-  /** The baseline of an address; null if there is none, or if the host no longer has it. */
-  async function recallBaseline({ baseline }: ComparedAddress): Promise<TraceMessage | null> {
-    if (baseline === null) return null;
-    const known = state().comparison?.baseline;
-    if (known?.trace === baseline) return known;
-    const ending = await runRequest(source, { type: "trace", trace: baseline }, "trace", { first: true });
-    if (ending.kind === "answered") return ending.message;
-    if (ending.error instanceof HostError) setRemark(remarkOf(BASELINE_GONE));
-    else work.fail(ending.error);
-    return null;
-  }
-
-  /** Makes the changes of an address that its trace does not have. */
-  function follow(): void {
-    if (canChange()) comparison.follow(0);
   }
 
   /** Shows an earlier input again as it was left; runs it again if the host dropped it. */
@@ -304,6 +276,11 @@ export function createVisits(parts: VisitParts) {
       shorten();
     },
   };
+}
+
+/** Whether an address says which passes are shown, and not only how. */
+function namesPass({ trace, text, messages, changes, baseline }: Address): boolean {
+  return [trace, text, messages, baseline].some((part) => part !== null) || changes !== null;
 }
 
 /** Whether two states show passes of one comparison, or of the same input. */

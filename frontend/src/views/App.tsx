@@ -1,4 +1,5 @@
 import { onCleanup, onMount, Show } from "solid-js";
+import { type ComparedLayer, DifferenceLayer } from "../compute/differenceLayer";
 import { NO_MARKS } from "../state/editMarks";
 import type { Session } from "../state/session";
 import { type Frame, headCount, type PanelName } from "../state/state";
@@ -12,7 +13,7 @@ import { HeadPanel } from "./head/HeadPanel";
 import { comfortableWidth } from "./model/grid";
 import { ModelPanel } from "./model/ModelPanel";
 import { PageContext } from "./page/context";
-import { createPage, type HostTheme } from "./page/page";
+import { createPage, type HostTheme, type Page } from "./page/page";
 import { globalKeys } from "./shell/keyboard";
 import { News } from "./shell/News";
 import { Readout } from "./shell/Readout";
@@ -164,12 +165,13 @@ export function App(props: AppProps) {
           field={page.overCell()?.field ?? page.field()}
           version={page.version()}
           shown={page.shown()}
-          readings={page.overCell() === null ? page.readings() : null}
+          readings={page.overCell() === null ? page.readings() : cellReadings(page)}
           shownField={state().field}
           marks={page.overCell() === null ? page.marks() : NO_MARKS}
           edge={page.overCell()?.edge ?? page.edge()}
           detail={page.detail()}
           trace={page.trace()}
+          effect={page.effects.fresh() ? page.effects.effect() : null}
           head={page.overCell() === null ? page.headReadout() : null}
           news={<News session={session} notice={page.notice()} />}
         />
@@ -179,4 +181,10 @@ export function App(props: AppProps) {
       </div>
     </PageContext.Provider>
   );
+}
+
+/** Both passes at the cell under the pointer in the model view, whose layer need not be the selected one; null without a cell. */
+function cellReadings(page: Page): ComparedLayer | null {
+  const field = page.overCell()?.field;
+  return field instanceof DifferenceLayer ? field.compared : null;
 }

@@ -16,6 +16,7 @@ from attnscope.errors import InputError
 
 if TYPE_CHECKING:
     from attnscope.edits import Edit
+    from attnscope.session.protocols import ModelLike
     from attnscope.trace import Trace
 
 Baseline = Annotated[
@@ -39,11 +40,15 @@ FieldOption = Annotated[
 
 @dataclass(frozen=True)
 class Passes:
-    """The pass that a command is about, its baseline (None without one), and the view of a workspace, as an address."""
+    """The pass that a command is about, its baseline (None without one), and the view of a workspace, as an address.
+
+    `model` is the model that made both; None if it is unknown.
+    """
 
     current: Trace
     baseline: Trace | None = None
     address: str = ""
+    model: ModelLike | None = None
 
 
 def passes_of(
@@ -71,7 +76,7 @@ def passes_of(
         raise InputError("--compare and --baseline are two baselines. Drop one of them.")
     if compare and not edits:
         raise InputError("--compare compares an edited pass with the same input without edits. Pass --edit or --edits.")
-    before = None if baseline is None else saved_trace(baseline)
+    before = opened = None if baseline is None else saved_trace(baseline)
     saved = saved_file(source)
     if saved is not None:
         if edits:
@@ -91,12 +96,11 @@ def passes_of(
         model = entry.load()
 
         def run(edits: Sequence[Edit]) -> Trace:
-            more = {"image": image, "continue_final_message": continue_final_message}
-            return traced(model, text, pair, target, edits, **more)
+            return traced(model, text, pair, target, edits, image=image, continue_final_message=continue_final_message)
 
         trace = run(edits)
         if compare:
             before = run(())
         elif baseline is not None and before is None:
             before = traced(model, baseline, None, target)
-    return Passes(trace, before)
+    return Passes(trace, before, model=model if opened is None else None)  # a saved trace has no logits

@@ -81,7 +81,7 @@ def export(
         baseline=baseline,
         compare=compare,
     )
-    trace = passes.current
+    trace, before = passes.current, passes.baseline
     with console.status("Writing the page"):
         made = document(
             trace,
@@ -93,9 +93,10 @@ def export(
             form=form,
             neurons=neurons,
             error=error,
-            baseline=passes.baseline,
+            baseline=before,
             field=field,
             address=passes.address or None,
+            model=None if before is None else passes.model,
             max_bytes=max_bytes,
         )
     for warning in trace.warnings:

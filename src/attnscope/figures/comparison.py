@@ -48,7 +48,7 @@ class DifferencePicker(Picker):
                 other = self._before.rows(layer, [heads[one] for one in both], torch.from_numpy(rows[rows >= 0]))
                 own = weights[both][:, rows >= 0]
                 inner = np.where(self._compared(keys), own - other[..., np.maximum(keys, 0)], 0)
-                change[np.ix_(both, np.flatnonzero(rows >= 0))] = inner
+                change[np.array(both)[:, None], np.flatnonzero(rows >= 0)] = inner
             self.dropped.total += float(np.abs(change).sum())
             yield at, self._limited(change)
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from attnscope.offline.choice import Choice
-from attnscope.offline.comparison import CommonMessages, compared_parts
+from attnscope.offline.comparison import CommonMessages, Comparison, compared_parts, limits_of
 from attnscope.offline.parts import Part, answers, changed, parts
-from attnscope.session import Limits, Session, StoredTrace
+from attnscope.session import Session, StoredTrace
 from attnscope.trace import Trace
 from attnscope.wire import encode, frame
 
 _THOROUGH_BYTES = 2**18
 _CAN = ("trace", "overview", "layer", "edge")
 _CAN_COMPARE = ("align", "effect")
+_ORDER = ("trace", "overview", "layer", "values", "edge", "align", "effect")
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,11 @@ class Block:
     vectors: bool = False
 
 
-def blocks(trace: Trace, chosen: Choice, baseline: Trace | None = None) -> Iterator[Block]:
+def blocks(trace: Trace, chosen: Choice, comparison: Comparison | None = None) -> Iterator[Block]:
     """The blocks of a file. Those that the page needs first come first."""
+    baseline = None if comparison is None else comparison.baseline
     traces = [trace] if baseline is None else [trace, baseline]
-    limits = Limits(trace_bytes=sum(one.nbytes for one in traces))
-    session = Session(traces=[StoredTrace.without_model(one) for one in traces], limits=limits)
+    session = Session(traces=[StoredTrace.without_model(one) for one in traces], limits=limits_of(*traces))
     can, error, common = set(_CAN), 0.0, CommonMessages()
     for part in parts(session, trace, chosen, baseline):
         error = max(error, part.error)
@@ -45,15 +46,14 @@ def blocks(trace: Trace, chosen: Choice, baseline: Trace | None = None) -> Itera
             common.add(part)
         yield _block(part)
     file: dict[str, Any] = {"error": error}
-    if baseline is not None:
+    if comparison is not None:
         can |= set(_CAN_COMPARE)
-        for part in compared_parts(session, trace, baseline, chosen, common):
+        for part in compared_parts(session, comparison, trace, chosen, common):
             file["error"] = max(file["error"], part.error)
             yield _block(part)
-        file["baseline"] = {"trace": baseline.id, "shared": common.shared}
+        file["baseline"] = {"trace": comparison.baseline.id, "shared": common.shared}
     [hello] = answers(session, "hello")
-    listed = [name for name in hello.body["can"] if name in can]
-    yield _block(Part("hello", [changed(hello, can=listed, examples=[], file=file)]))
+    yield _block(Part("hello", [changed(hello, can=sorted(can, key=_ORDER.index), examples=[], file=file)]))
 
 
 def _block(part: Part) -> Block:

@@ -24,11 +24,13 @@ from urllib.parse import urlencode
 from attnscope.errors import InputError, MissingError, TooLongError
 from attnscope.offline.blocks import Block, blocks
 from attnscope.offline.choice import choice
-from attnscope.offline.comparison import check_baseline
+from attnscope.offline.comparison import comparison_of
 from attnscope.offline.start import address_fields, comparison_address, start_address
+from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import FLAG, NUMBER, TEXT, WHOLE, check_arguments
+from attnscope.wire import Message
 from attnscope.workspace import Workspace
 
 MAX_BYTES = 200_000_000
@@ -104,6 +106,8 @@ def document(
     theme: str | None = None,
     baseline: Trace | None = None,
     field: str | None = None,
+    model: ModelLike | Sequence[ModelLike] | None = None,
+    effect: Message | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Document:
     """Build one self-contained page for a trace.
@@ -129,6 +133,9 @@ def document(
             passes and their difference. What they have in common is stored once.
         field: With a baseline, what the page shows at first: `"before"` (the baseline), `"after"` (this trace), or
             `"difference"` (after − before); None for the difference.
+        model: With a baseline, the model that made both traces, or a list of two: that of the trace and that of the baseline.
+            The page then also says how the prediction changes.
+        effect: With a baseline, the response to an `effect` request, in place of that of `model`.
         max_bytes: The largest page to build.
 
     Raises:
@@ -145,15 +152,14 @@ def document(
             f"Only a Trace or a Workspace can be exported; got {type(trace).__name__}. Make a trace with `model.trace(text)`, or "
             "from attention weights with `Trace.from_attention`."
         )
-    if baseline is not None:
-        check_baseline(trace, baseline)
+    comparison = comparison_of(trace, baseline, model, effect)
     chosen = choice(trace, layers, form, error, neurons=neurons, values=values, baseline=baseline)
     start = start_address(trace, chosen, view=view, layer=layer, heads=heads, token=token, stack=stack, theme=theme)
     start |= comparison_address(baseline, field) | address_fields(address or "")
     program, loader = _program(), _LOADER.read_text(encoding="ascii")
     parts = [_element('id="program"', _compressed(program))]
     size, error_found, has_neurons = len(parts[0]), 0.0, False
-    for block in blocks(trace, chosen, baseline):
+    for block in blocks(trace, chosen, comparison):
         parts.append(_element(f'data-block="{block.name}"', block.data))
         size += len(parts[-1])
         if size > max_bytes:
@@ -177,11 +183,19 @@ def page(
     heads: Sequence[int] | None = None,
     address: str | None = None,
     baseline: Trace | None = None,
+    effect: Message | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> str:
     """The HTML of a page that opens with these heads selected, or at an address. This is the exporter of a session."""
     return document(
-        trace, stack=stack, layer=layer, heads=heads, address=address, baseline=baseline, max_bytes=max_bytes
+        trace,
+        stack=stack,
+        layer=layer,
+        heads=heads,
+        address=address,
+        baseline=baseline,
+        effect=effect,
+        max_bytes=max_bytes,
     ).html
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attnscope.files import check_target, replacing
 from attnscope.offline.document import MAX_BYTES, Document, document
+from attnscope.session.protocols import ModelLike
 from attnscope.trace import Trace
 from attnscope.trace.positions import Position
 from attnscope.validation import PATH, check_arguments
@@ -37,6 +38,7 @@ def export(
     title: str | None = None,
     baseline: Trace | None = None,
     field: str | None = None,
+    model: ModelLike | Sequence[ModelLike] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Write one self-contained HTML file that shows a trace in any browser, from `file://` and without a network.
@@ -64,6 +66,8 @@ def export(
             passes and their difference. What they have in common is stored once.
         field: With a baseline, what the page shows at first: `"before"` (the baseline), `"after"` (this trace), or
             `"difference"` (after − before); None for the difference.
+        model: With a baseline, the model that made both traces, or a list of two: that of the trace and that of the baseline.
+            The page then also says how the prediction changes.
         max_bytes: The largest file to write.
 
     Returns:
@@ -93,6 +97,7 @@ def export(
         title=title,
         baseline=baseline,
         field=field,
+        model=model,
         max_bytes=max_bytes,
     )
     _log.info("%s: %.1f MB", path, made.size / 1e6)

@@ -12,7 +12,8 @@ import numpy as np
 
 from attnscope.analysis.edges import edge_of
 from attnscope.analysis.overview import overview
-from attnscope.errors import DamagedError, InputError, UnsupportedError
+from attnscope.edits import Edit
+from attnscope.errors import AttnscopeError, CancelledError, DamagedError, InputError, UnsupportedError
 from attnscope.session.jobs import PASSES, Job, Jobs
 from attnscope.session.limits import Limits
 from attnscope.session.messages.align import align_fields
@@ -21,7 +22,14 @@ from attnscope.session.messages.control import ControlRequest
 from attnscope.session.messages.edits import edits_fields, edits_of
 from attnscope.session.messages.effect import EffectRequest
 from attnscope.session.messages.error import error_message, failure
-from attnscope.session.messages.fields import index_of, indices_of, optional_text_of, require_characters_in, text_of
+from attnscope.session.messages.fields import (
+    fields_of,
+    index_of,
+    indices_of,
+    optional_text_of,
+    require_characters_in,
+    text_of,
+)
 from attnscope.session.messages.generate import ContinueRequest, GenerateRequest, generation_fields
 from attnscope.session.messages.layer import layer_message, tile_arrays
 from attnscope.session.messages.overview import edge_arrays, measure_fields, overview_message
@@ -77,11 +85,13 @@ class Exporter(Protocol):
         heads: Sequence[int],
         address: str | None,
         baseline: Trace | None,
+        effect: Message | None,
         max_bytes: int,
     ) -> str:
         """The HTML of the page, which opens with these heads selected, and the rest of the view as in `address`.
 
-        With a baseline, the page compares the trace with it.
+        With a baseline, the page compares the trace with it. `effect` is then the response to an `effect` request, or the error
+        that says why there is none.
 
         Raises `TooLongError` above `max_bytes`.
         """
@@ -420,7 +430,7 @@ class Session:
             certificate = stored.model.check(stored.trace, observer=job)
         return Answer("check", {"trace": stored.trace.id, "certificate": certificate_fields(certificate)})
 
-    def _export(self, body: Mapping[str, Any], _job: Job) -> Answer:
+    def _export(self, body: Mapping[str, Any], job: Job) -> Answer:
         if self._exporter is None:
             raise UnsupportedError("This session cannot export files. Use `attnscope.export(trace, path)` instead.")
         trace_id, stack, layer, stored = self._place(body)
@@ -433,6 +443,7 @@ class Session:
             heads=heads,
             address=optional_text_of(body, "address"),
             baseline=None if baseline is None else self.trace(baseline),
+            effect=None if baseline is None else self._effect_message(body, job),
             max_bytes=self.limits.answer_bytes,
         )
         return Answer("export", {"trace": trace_id}, {"html": np.frombuffer(page.encode(), np.uint8)})
@@ -449,6 +460,18 @@ class Session:
         with job.holding(self._pass_lock, _WAITING):
             self._traces.add_saved(workspace.traces, models)
         return Answer("open", workspace_fields(workspace, kind))
+
+    def _effect_message(self, body: Mapping[str, Any], job: Job) -> Message:
+        """The response to the `effect` request of an export, or the error that says why there is none."""
+        asked = fields_of(body, "effect")
+        pair = {name: body[name] for name in ("trace", "baseline")}
+        try:
+            answer = self._effect({**asked, **pair}, job)
+        except CancelledError:
+            raise
+        except AttnscopeError as error:
+            return failure(error, job)
+        return Message(answer.type, answer.type, {"last": True, **answer.fields})
 
     def _cancel(self, body: Mapping[str, Any], job: Job) -> Answer:
         return Answer("cancel", {"found": self._jobs.stop(text_of(body, "target"), job.page)})

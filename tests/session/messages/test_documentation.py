@@ -31,7 +31,13 @@ def responses() -> dict[str, list[Message]]:
     requests = {"run": {"text": "a b c"}, "generate": {"text": "a b"}, "patch": {"clean": "a b", "corrupted": "a c"}}
     found = {name: ask(session, type=name, **fields) for name, fields in {"hello": {}, **requests}.items()}
     place = {"trace": found["run"][-1].body["trace"], "stack": "decoder", "layer": 0}
+    edit = {"type": "ScaleHead", "layer": 1, "head": 0, "factor": 0}
+    edited = ask(session, type="run", text="a b c", edits=[edit])
+    effect = ask(session, type="effect", trace=edited[-1].body["trace"], baseline=place["trace"])
+    control = ask(session, type="control", trace=edited[-1].body["trace"], tokens=[1])
+    found |= {"effect": effect, "control": control}
     further = {
+        "edits": {"edits": [edit]},
         "states": {"answer": "a"},
         "overview": {},
         "layer": {},
@@ -61,7 +67,8 @@ def names_in(value: object) -> Iterator[str]:
 
 def section_of(kind: str) -> str:
     trace, generate = SECTIONS["The trace response"], SECTIONS["generate"]
-    return {"trace": trace + generate, "token": generate + trace, "check": trace}.get(kind) or SECTIONS[kind]
+    others = {"trace": trace + generate, "token": generate + trace, "check": trace}
+    return others.get(kind) or SECTIONS["Edits in other forms" if kind == "edits" else kind]
 
 
 def test_the_page_names_every_field_and_tensor_of_each_response(responses: dict[str, list[Message]]) -> None:

@@ -44,6 +44,28 @@ def test_a_chat_is_continued_from_its_messages() -> None:
     assert "not both" in error_of(ask(SESSION, type="generate", messages=messages, text="a"))[1]
 
 
+def test_a_trace_is_continued_with_its_edits_or_with_others() -> None:
+    edit = {"type": "ScaleHead", "layer": 1, "head": 2, "factor": 0.0, "stack": None}
+    first = ask(SESSION, type="generate", text="a b", edits=[edit], max_new_tokens=2)[-1].body
+    more = ask(SESSION, type="generate", trace=first["trace"], max_new_tokens=3)
+    assert [one["token"]["text"] for one in of_kind(more, "token")] == [" word0", " word1", " word2"]
+    last = more[-1].body
+    assert [token["text"] for token in last["tokens"]["text"]] == [
+        *(token["text"] for token in first["tokens"]["text"]), " word0", " word1", " word2",
+    ]  # fmt: skip
+    assert last["edits"] == first["edits"] and last["generation"]["prompt"] == 4
+    assert last["input"] == first["input"]
+    without = ask(SESSION, type="generate", trace=first["trace"], max_new_tokens=1, edits=[])[-1].body
+    assert without["edits"] == []
+    for other in ({"text": "a"}, {"messages": [{"role": "user", "content": "a"}]}, {"target": "b"}):
+        code, sentence = error_of(ask(SESSION, type="generate", trace=first["trace"], **other))
+        assert code == "bad_request" and "Pass either `trace` or" in sentence
+    assert error_of(ask(SESSION, type="generate", trace="nowhere"))[0] == "unknown"
+    limited = Session([ModelEntry.loaded(FakeModel())], limits=Limits(tokens=8))
+    long = ask(limited, type="run", text="a b c d e")[-1].body["trace"]
+    assert error_of(ask(limited, type="generate", trace=long, max_new_tokens=4))[0] == "too_large"
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "sentence"),
     [

@@ -17,8 +17,13 @@ export function EdgeHeading(props: EdgeProps) {
         {(edge) => (
           <span class="title">
             <b>
-              <TokenText tokens={shown().queries} index={edge().query} /> →{" "}
-              <TokenText tokens={shown().keys} index={edge().key} />
+              <TokenText
+                tokens={shown().queries}
+                index={edge().query}
+                counterparts={shown().counterparts?.query}
+              />{" "}
+              →{" "}
+              <TokenText tokens={shown().keys} index={edge().key} counterparts={shown().counterparts?.key} />
             </b>
           </span>
         )}

@@ -1,8 +1,10 @@
-import { createEffect, createMemo, createSignal, Index, on, onCleanup, onMount, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, on, onCleanup, Show } from "solid-js";
 import type { EdgeRow } from "../../compute/edgeRows";
-import { scoreText, weightText } from "../../marks/format";
+import { differenceText, scoreText, weightText } from "../../marks/format";
 import { css, headColor } from "../../marks/palette";
 import type { HeadPlace } from "../../state/state";
+import { SignedBar } from "../shared/SignedBar";
+import { createVisibleRows } from "../shared/visibleRows";
 import type { EdgeProps } from "./EdgeHeading";
 
 const ROW = 26;
@@ -15,6 +17,7 @@ export function EdgeTable(props: EdgeProps) {
   /** The head under the cursor. It keeps the cursor when the rows are computed or sorted again. */
   const [cursor, setCursor] = createSignal<HeadPlace | null>(null);
   createEffect(on(props.now.edge, () => setCursor(null), { defer: true }));
+  const compared = () => rows()[0]?.both !== undefined;
   const active = createMemo(() => {
     const now = cursor();
     return now === null
@@ -35,11 +38,10 @@ export function EdgeTable(props: EdgeProps) {
     return "Pin a token on each side of the head view, or click a cell of a head that fills the model view. All heads are then ranked by how much the first token attends to the second.";
   };
 
-  let scroller: HTMLDivElement | undefined;
-  const [scroll, setScroll] = createSignal(0);
-  const [height, setHeight] = createSignal(600);
-  const first = () => Math.max(0, Math.floor(scroll() / ROW) - MORE);
-  const seen = createMemo(() => rows().slice(first(), first() + Math.ceil(height() / ROW) + 2 * MORE));
+  const [scroller, setScroller] = createSignal<HTMLDivElement>();
+  const visible = createVisibleRows({
+    ...{ scroller: () => scroller() ?? null, count: () => rows().length, height: ROW, beyond: MORE },
+  });
   const isOn = ({ layer, head }: EdgeRow) =>
     state().selection.layer === layer &&
     props.page.shown().heads.length === 1 &&
@@ -53,16 +55,17 @@ export function EdgeTable(props: EdgeProps) {
       setCursor(place);
       props.page.setOverHead(place);
     }
-    if (scroller === undefined) return;
-    const room = scroller.clientHeight - ROW;
-    if (next * ROW < scroller.scrollTop) scroller.scrollTop = next * ROW;
-    else if ((next + 1) * ROW > scroller.scrollTop + room) scroller.scrollTop = (next + 1) * ROW - room;
+    const box = scroller();
+    if (box === undefined) return;
+    const room = box.clientHeight - ROW;
+    if (next * ROW < box.scrollTop) box.scrollTop = next * ROW;
+    else if ((next + 1) * ROW > box.scrollTop + room) box.scrollTop = (next + 1) * ROW - room;
   };
   const choose = (row: EdgeRow | undefined): void => {
     if (row !== undefined) session.dispatch({ type: "head", layer: row.layer, head: row.head });
   };
   const onKey = (event: KeyboardEvent): void => {
-    const page = Math.max(1, Math.floor(height() / ROW) - 2);
+    const page = Math.max(1, Math.floor((scroller()?.clientHeight ?? 0) / ROW) - 2);
     const moves: Readonly<Record<string, () => void>> = {
       ArrowDown: () => go(active() + 1),
       ArrowUp: () => go(active() - 1),
@@ -93,21 +96,14 @@ export function EdgeTable(props: EdgeProps) {
       <Show when={props.now.rows()} fallback={<p class="hint">Ranking all heads…</p>}>
         <div
           class="edges"
-          ref={(element) => {
-            scroller = element;
-            onMount(() => {
-              const watch = new ResizeObserver(() => setHeight(element.clientHeight));
-              watch.observe(element);
-              onCleanup(() => watch.disconnect());
-            });
-          }}
+          classList={{ compared: compared() }}
+          ref={setScroller}
           role="grid"
           tabindex="0"
-          aria-label="Heads for this pair, largest weight first"
+          aria-label={`Heads for this pair, largest ${state().field === "difference" ? "difference" : "weight"} first`}
           aria-rowcount={rows().length + 1}
           aria-activedescendant="edge-active"
           data-testid="edges"
-          on:scroll={(event) => setScroll(event.currentTarget.scrollTop)}
           on:keydown={onKey}
           on:blur={() => props.page.setOverHead(null)}
           on:pointerleave={() => props.page.setOverHead(null)}
@@ -120,14 +116,16 @@ export function EdgeTable(props: EdgeProps) {
             <span role="columnheader">
               <span class="heard">weight as a bar</span>
             </span>
-            <span role="columnheader">weight</span>
-            <span role="columnheader">rank</span>
-            <span role="columnheader">score</span>
+            <For each={compared() ? ["before", "after", "difference", "rank"] : ["weight", "rank", "score"]}>
+              {(name) => <span role="columnheader">{name}</span>}
+            </For>
           </div>
           <div class="edge-body" style={{ height: `${rows().length * ROW}px` }}>
-            <Index each={seen()}>
-              {(row, at) => {
-                const index = () => first() + at;
+            <For each={visible()}>
+              {(item) => {
+                const index = () => item.index;
+                // Rows may become fewer before the items do.
+                const row = createMemo<EdgeRow>((before) => rows()[item.index] ?? before, rows()[item.index]);
                 const text = () => (Number.isNaN(row().weight) ? "–" : weightText(row().weight, 4));
                 return (
                   <div
@@ -154,33 +152,70 @@ export function EdgeTable(props: EdgeProps) {
                       {row().layer}.{row().head}
                     </span>
                     <span role="gridcell" aria-hidden="true" class="edge-bar">
-                      <i
-                        class="weight-bar"
-                        style={{
-                          width: `${Number.isNaN(row().weight) ? 0 : Math.max(0.5, row().weight * 100)}%`,
-                          background: css(headColor(row().head, props.page.dark())),
-                        }}
-                      />
+                      <Show
+                        when={state().field === "difference" && row().both}
+                        fallback={
+                          <i
+                            class="weight-bar"
+                            style={{
+                              width: `${Number.isNaN(row().weight) ? 0 : Math.max(0.5, row().weight * 100)}%`,
+                              background: css(headColor(row().head, props.page.dark())),
+                            }}
+                          />
+                        }
+                      >
+                        {(both) => <SignedBar value={both().difference ?? 0} dark={props.page.dark()} />}
+                      </Show>
                     </span>
-                    <span role="gridcell">{text()}</span>
-                    <span role="gridcell" class="quiet">
-                      {row().rank === 0 ? "–" : `${row().rank} of ${row().among}`}
-                    </span>
-                    <span role="gridcell" class="quiet">
-                      {Number.isNaN(row().score) ? "–" : scoreText(row().score)}
-                    </span>
+                    <Show
+                      when={row().both}
+                      fallback={
+                        <>
+                          <span role="gridcell">{text()}</span>
+                          <span role="gridcell" class="quiet">
+                            {row().rank === 0 ? "–" : `${row().rank} of ${row().among}`}
+                          </span>
+                          <span role="gridcell" class="quiet">
+                            {Number.isNaN(row().score) ? "–" : scoreText(row().score)}
+                          </span>
+                        </>
+                      }
+                    >
+                      {(both) => (
+                        <>
+                          <span role="gridcell">{weightOr(both().before?.weight)}</span>
+                          <span role="gridcell">{weightOr(both().after?.weight)}</span>
+                          <span role="gridcell">
+                            {both().difference === null ? "–" : differenceText(both().difference ?? 0, 4)}
+                          </span>
+                          <span role="gridcell" class="quiet">
+                            {rankOr(both().before?.rank)} → {rankOr(both().after?.rank)}
+                          </span>
+                        </>
+                      )}
+                    </Show>
                   </div>
                 );
               }}
-            </Index>
+            </For>
           </div>
         </div>
         <p class="legend">
-          Attention weight of this pair in each of the {rows().length} heads
+          {state().field === "difference"
+            ? `Attention weight of this pair before and after in each of the ${rows().length} heads, largest difference first`
+            : `Attention weight of this pair in each of the ${rows().length} heads`}
           {props.now.offSink() ? `, renormalized without the ${props.now.sinkName()}` : ""}. Ranks are among
           the keys that the query can attend to.
         </p>
       </Show>
     </Show>
   );
+}
+
+function weightOr(weight: number | undefined): string {
+  return weight === undefined ? "–" : weightText(weight, 4);
+}
+
+function rankOr(rank: number | undefined): string {
+  return rank === undefined || rank === 0 ? "–" : String(rank);
 }

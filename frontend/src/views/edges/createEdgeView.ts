@@ -1,9 +1,9 @@
 /** The pinned edge in every head, in the order of the table. */
 
 import { createMemo } from "solid-js";
-import { edgeRows } from "../../compute/edgeRows";
+import { comparedEdgeRows, edgeRows } from "../../compute/edgeRows";
 import { sentenceOf } from "../../state/failure";
-import { selectedEdge } from "../../state/state";
+import { edgeBeside, selectedEdge } from "../../state/state";
 import type { Page } from "../page/page";
 import type { EdgeView } from "../shared/edgeView";
 import { sinkName } from "../shared/weights";
@@ -20,7 +20,15 @@ export function createEdgeView({ session, state, trace, stack, shown }: Page): E
     const same = message.trace === trace()?.trace && message.stack === state().selection.stack;
     if (!same || message.query !== now.query || message.key !== now.key) return null;
     try {
-      return edgeRows(message, offSink());
+      const own = edgeRows(message, offSink());
+      const { comparison, field } = state();
+      if (comparison === null) return own;
+      const pass = field === "before" ? comparison.current : comparison.baseline;
+      const place = edgeBeside(state(), now);
+      if (place === null) return comparedEdgeRows(own, null, field);
+      const beside = session.edgeBeside();
+      const fits = beside?.trace === pass.trace && beside.query === place.query && beside.key === place.key;
+      return beside !== null && fits ? comparedEdgeRows(own, edgeRows(beside, offSink()), field) : null;
     } catch (error) {
       session.fail(sentenceOf(error));
       return null;

@@ -2,8 +2,8 @@ import { createMemo, Show } from "solid-js";
 import { alignedColumns, sameCount } from "../../compute/tokenAlignment";
 import { probabilityText } from "../../marks/effect";
 import { face, word } from "../../marks/format";
-import { passNames } from "../../marks/passNames";
 import { GREEDY, NEW_TOKENS, type PassName } from "../../state/continuation";
+import { fieldNames } from "../../state/fieldNames";
 import type { GenerateStep } from "../../wire/messages";
 import type { Page } from "../page/page";
 import { type PairedToken, PairedTokens, type TokenPair } from "./PairedTokens";
@@ -35,7 +35,7 @@ export function Continuation(props: { readonly page: Page }) {
   );
   const names = () => {
     const both = effects.passes();
-    return both === null ? { before: "before", after: "after" } : passNames(both);
+    return both === null ? { before: "before", after: "after" } : fieldNames(both);
   };
   const selected = () => {
     const step = effects.step();

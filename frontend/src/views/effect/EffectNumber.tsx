@@ -1,5 +1,5 @@
 import { createMemo, Show } from "solid-js";
-import { metricText, metricWords, rangeOf, shortMetric } from "../../marks/effect";
+import { controlSentence, metricText, metricWords, rangeOf, shortMetric } from "../../marks/effect";
 import { NEW_TOKENS } from "../../state/continuation";
 import type { Page } from "../page/page";
 
@@ -20,7 +20,7 @@ export function EffectNumber(props: { readonly page: Page }) {
   });
   const named = createMemo(() => {
     const now = effects.effect();
-    if (now === null || !effects.named() || session.pending()) return null;
+    if (now === null || !effects.named()) return null;
     const { metric } = now;
     const values = effects.controls().flatMap(({ message }) => message?.values ?? []);
     const range = rangeOf(values);
@@ -40,11 +40,19 @@ export function EffectNumber(props: { readonly page: Page }) {
   const without = () => {
     const now = effects.effect();
     const edited = (effects.passes()?.current.edits ?? []).length > 0;
-    if (!edited || session.pending() || now === null || effects.stage() === "control") return null;
+    if (!edited || !effects.fresh() || now === null || effects.stage() === "control") return null;
     return effects.stage() === "stopped" || now.no_control !== null ? now.no_control : null;
+  };
+  const spoken = () => {
+    if (named() !== null) return controlSentence(effects.controls()) ?? "";
+    if (effects.stage() === "control") return "The prediction after the changes is there. The control is running.";
+    return effects.fresh() && effects.stage() === "done" ? "The prediction of both passes is there." : "";
   };
   return (
     <span class="effect-number num" data-testid="effect-number">
+      <span class="heard" role="status" data-testid="effect-spoken">
+        {spoken()}
+      </span>
       <Show when={named()}>
         {(now) => (
           <button

@@ -3,8 +3,10 @@ import { ChangeList } from "../changes/ChangeList";
 import type { Page } from "../page/page";
 import { Continuation } from "./Continuation";
 import { Control } from "./Control";
+import { HeadContrast } from "./HeadContrast";
 import { NextToken } from "./NextToken";
 import { NothingCompared } from "./NothingCompared";
+import { WhatDiffers } from "./WhatDiffers";
 
 /** What the changes, or another input, do to the prediction of the model. */
 export function EffectPanel(props: { readonly page: Page }) {
@@ -23,6 +25,8 @@ export function EffectPanel(props: { readonly page: Page }) {
             </div>
           )}
         </Show>
+        <WhatDiffers page={props.page} />
+        <HeadContrast page={props.page} />
         <NextToken page={props.page} />
         <Continuation page={props.page} />
         <Control page={props.page} />

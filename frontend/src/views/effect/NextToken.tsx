@@ -4,6 +4,7 @@ import { changeText, probabilityText } from "../../marks/effect";
 import { signed, word } from "../../marks/format";
 import { baselineChart, chartOf, type PredictionRow } from "../../marks/predictionRows";
 import { markedWord } from "../../marks/tokenWord";
+import { fieldNames } from "../../state/fieldNames";
 import type { EffectMessage } from "../../wire/messages";
 import type { Page } from "../page/page";
 import { AxisNumbers, DotPair } from "./DotPair";
@@ -13,20 +14,9 @@ const ALL_ROWS = 40;
 
 /** The prediction before and after: a chart that is also a table. */
 export function NextToken(props: { readonly page: Page }) {
-  const { session, effects, dark } = props.page;
+  const { effects, dark } = props.page;
+  const { fresh } = effects;
   const [all, setAll] = createSignal(false);
-  /** Whether the effect on show is that of the changes that are wanted now. */
-  const fresh = () => {
-    const [now, both] = [effects.effect(), effects.passes()];
-    return (
-      now !== null &&
-      now.trace === both?.current.trace &&
-      now.baseline === both.baseline.trace &&
-      effects.stage() !== "effect" &&
-      !session.pending() &&
-      session.work()?.what !== "change"
-    );
-  };
   const run = () => effects.controls().find(({ kind }) => kind.over !== "keys") ?? effects.controls()[0];
   const chart = createMemo(() => {
     const [now, both] = [effects.effect(), effects.passes()];
@@ -45,6 +35,10 @@ export function NextToken(props: { readonly page: Page }) {
     if (before === null || after === null) return "…";
     return chart()?.shares ? changeText(after - before) : signed(after - before, 2);
   };
+  const names = () => {
+    const both = effects.passes();
+    return both === null ? { before: "before", after: "after" } : fieldNames(both);
+  };
   const moved = () => (fresh() ? (effects.effect()?.moved ?? null) : null);
   return (
     <Show when={(chart()?.rows.length ?? 0) > 0 && chart()}>
@@ -53,6 +47,7 @@ export function NextToken(props: { readonly page: Page }) {
           <div class="part-head">
             <h3>{titleOf(effects.effect(), props.page)}</h3>
             <Key
+              names={names()}
               elsewhere={
                 run() === undefined ? null : elsewhereWords(run().kind.words, run().message === null)
               }
@@ -80,8 +75,12 @@ export function NextToken(props: { readonly page: Page }) {
                 <td class="chart">
                   <AxisNumbers axis={drawn().axis} text={tickText} />
                 </td>
-                <th scope="col">before</th>
-                <th scope="col">after</th>
+                <th scope="col" title={names().before}>
+                  {names().before}
+                </th>
+                <th scope="col" title={names().after}>
+                  {names().after}
+                </th>
                 <th scope="col">change</th>
               </tr>
             </thead>
@@ -124,16 +123,19 @@ export function NextToken(props: { readonly page: Page }) {
 }
 
 /** What the marks of the chart mean. */
-function Key(props: { readonly elsewhere: string | null }) {
+function Key(props: {
+  readonly names: { readonly before: string; readonly after: string };
+  readonly elsewhere: string | null;
+}) {
   return (
     <span class="chart-key quiet">
       <span>
         <i class="hollow-dot" />
-        before
+        {props.names.before}
       </span>
       <span>
         <i class="filled-dot" />
-        after
+        {props.names.after}
       </span>
       <Show when={props.elsewhere}>
         <span title={props.elsewhere ?? undefined} class="elsewhere-key">

@@ -7,6 +7,7 @@ import { matrixFigure } from "../../figures/matrix";
 import { neuronFigure } from "../../figures/neuron";
 import type { Baseline, Figure, Subject } from "../../figures/sheet";
 import { word } from "../../marks/format";
+import { differenceName } from "../../state/fieldNames";
 import { type AppState, chosenPlace, type Place } from "../../state/state";
 import { groundAndInk } from "../model/thumbnailStyle";
 import { meaningfulDecimals } from "../neuron/describe";
@@ -38,6 +39,8 @@ export function obstacle({ page, neurons, edges }: Surroundings, kind: FigureKin
   if (kind === "matrix" && page.shown().heads.length !== 1)
     return "A matrix shows a single head. Turn the other heads off.";
   if (kind === "neurons" && neurons.traced() === null) return NO_NEURONS;
+  if (kind === "neurons" && neurons.traced()?.trace.signed)
+    return "The figure of neurons shows one pass: choose before or after.";
   return null;
 }
 
@@ -75,6 +78,7 @@ function baselineOf({ comparison, field }: AppState): Baseline | null {
   if (comparison === null || field !== "difference") return null;
   const { edits, input, model, trace } = comparison.baseline;
   return {
+    difference: differenceName(comparison),
     ...{ model: model.title ?? model.name ?? "a saved trace", trace, edits: edits ?? [] },
     ...{ text: input.text, pair: input.pair ?? null, target: input.target ?? null },
   };

@@ -58,7 +58,8 @@ function drawFigure({ session, state }: Page, subject: Subject, dark: boolean): 
     notes.push(`Each cell is the maximum of ${pooled[0]} × ${pooled[1]} weights`);
   return modelFigure({
     ...{ subject, ...arrangement, look, notes, dark },
-    legend: legendOf(measure, view.tint, palette, dark) ?? differenceLegend(full, dark),
+    legend:
+      legendOf(measure, view.tint, palette, dark) ?? differenceLegend(full, model.difference.name(), dark),
     mark: (cell) => markName(model.difference.changed()(cell)),
     compose: thumbnailPainter(layers, rules, look, {
       ...{ palette, scale, dark, tint, within },
@@ -105,8 +106,8 @@ function differenceNotes(
 }
 
 /** The colors of differences; null for weights. */
-function differenceLegend(full: number | null, dark: boolean): ModelLegend | null {
+function differenceLegend(full: number | null, title: string, dark: boolean): ModelLegend | null {
   if (full === null || full === 0) return null;
   const range = rangeText(full);
-  return { title: "after − before", least: `−${range}`, most: `+${range}`, colors: signedRamp(256, dark) };
+  return { title, least: `−${range}`, most: `+${range}`, colors: signedRamp(256, dark) };
 }

@@ -25,6 +25,8 @@ const EDGE = [
   "rank",
   "score",
 ] as const;
+/** Further columns if two passes are compared. */
+const BOTH = ["before", "after", "difference"] as const;
 const NO_TOKEN = "Select a token first.";
 
 /** Why a table cannot be made right now; null if it can. */
@@ -58,10 +60,11 @@ function edgesTable({ page, edges }: Surroundings): Table {
   const { queries, keys } = page.shown();
   return {
     name: nameOf(page, `edges-${query}-${key}`),
-    columns: [...EDGE, "among"],
-    rows: (edges.rows() ?? []).map(({ layer, head, weight, rank, score, among }) => [
+    columns: [...EDGE, "among", ...(page.state().comparison === null ? [] : BOTH)],
+    rows: (edges.rows() ?? []).map(({ layer, head, weight, rank, score, among, both }) => [
       ...[layer, head, query, queries[query].text, key, keys[key].text],
       ...[weight, rank === 0 ? null : rank, score, among],
+      ...(both ? [both.before?.weight ?? null, both.after?.weight ?? null, both.difference] : []),
     ]),
   };
 }
@@ -84,6 +87,7 @@ async function weightsTable(page: Page): Promise<Table> {
     side === "query"
       ? places.map(({ index }) => index)
       : [...queries.keys()].filter((query) => queryShown(shown, query));
+  if (page.readings() !== null) return comparedWeights(page, places, wanted);
   const exact = await session.exactRows(heads, wanted);
   const columns = side === "query" ? [...keys.keys()] : places.map(({ index }) => index);
   const rows: Cell[][] = [];
@@ -114,6 +118,41 @@ async function weightsTable(page: Page): Promise<Table> {
   return { name: nameOf(page, view), columns: EDGE, rows };
 }
 
+/** The same in both passes: weights before and after, and their difference. Empty where tokens are not aligned. */
+async function comparedWeights(
+  page: Page,
+  places: readonly Place[],
+  wanted: readonly number[],
+): Promise<Table> {
+  const [readings, field] = [page.readings(), page.field()];
+  const { comparison, field: name } = page.state();
+  if (readings === null || field === null || comparison === null) throw new Error(NO_TOKEN);
+  const shown = page.shown();
+  const { queries, keys, heads } = shown;
+  const at = name === "before" ? "readAt" : "read";
+  const side = places[0].side;
+  await page.exactRows(wanted);
+  const columns = side === "query" ? [...keys.keys()] : places.map(({ index }) => index);
+  const rows = heads.flatMap((head) =>
+    wanted.flatMap((query) =>
+      columns
+        .filter((key) => keyShown(shown, key))
+        .flatMap((key): Cell[][] => {
+          const { before, after } = readings[at](head, query, key);
+          const masked = !before && !after && !field.allowed(head, query, key);
+          if (masked) return [];
+          const difference = before === null || after === null ? null : after - before;
+          const place = [field.layer, head, query, queries[query].text, key, keys[key].text];
+          return [[...place, before, after, difference]];
+        }),
+    ),
+  );
+  const first = heads.length === 1 ? headName(field.layer, heads[0]) : `layer-${field.layer}`;
+  const names = places.map(({ index }) => index).join("-");
+  const view = `weights-${first}-${side === "query" ? "from" : "to"}-${names}-compared`;
+  return { name: nameOf(page, view), columns: [...EDGE.slice(0, 6), ...BOTH], rows };
+}
+
 /** A row of the field, from exact weights if there are any: without the removed keys, and rescaled to a sum of 1. */
 function rowOf(
   field: LayerField,
@@ -136,19 +175,20 @@ async function neuronsTable({ page, neurons }: Surroundings): Promise<Table> {
   const { queries, keys } = page.shown();
   const { query } = trace;
   const { head } = vectors;
-  const exactLayer = await page.session.exactLayer();
+  const isDifference = trace.signed ?? false;
+  const exactLayer = isDifference ? null : await page.session.exactLayer();
   const exact = exactLayer === null ? null : layerField(exactLayer);
   const sent = exact instanceof ComputedLayer ? headVectors(exact.data, head) : vectors;
   const { dim } = sent;
-  const steps = traceQuery(sent, query);
-  const rows = await page.session.exactRows([head], [query]);
+  const steps = isDifference ? trace : traceQuery(sent, query);
+  const rows = isDifference ? null : await page.session.exactRows([head], [query]);
   const weights = rowOf(field, head, query, rows?.weights(0, 0));
   const part = (all: Float32Array, at: number) => [...all.subarray(at * dim, (at + 1) * dim)];
   const start = (vector: string, token: number, text: string): Cell[] => [
     ...[field.layer, head, vector, token, text],
   ];
   return {
-    name: nameOf(page, `neurons-${headName(field.layer, head)}-${query}`),
+    name: nameOf(page, `neurons-${isDifference ? "difference-" : ""}${headName(field.layer, head)}-${query}`),
     columns: [
       ...["layer", "head", "vector", "token", "text", "dot", "score", "weight"],
       ...Array.from({ length: dim }, (_, at) => String(at)),

@@ -146,10 +146,12 @@ export function ModelPanel(props: ModelPanelProps) {
     const notes = difference.comparison()?.alignment?.notes ?? [];
     return {
       full,
+      name: difference.name(),
       scale: state().view.scale,
       over: matrix() === null ? "heads" : "head",
       unchanged: difference.unchanged().layers,
       layers: difference.unchanged().known,
+      coming: session.overview()?.arrival === "coming",
       note: difference.aligned()?.note ?? (unaligned ? (notes[0] ?? null) : null),
       omitted: [
         ...(rules().sinks.size > 0 && sinkLook() !== "" ? [`${model.sinkName()}${sinkLook()}`] : []),

@@ -6,6 +6,7 @@ import { type HeadValue, Measured } from "../../compute/measures";
 import type { Thumbnails } from "../../compute/thumbnails";
 import { type EditMarks, editMarks, type HeadMark } from "../../state/editMarks";
 import { sentenceOf } from "../../state/failure";
+import { differenceName } from "../../state/fieldNames";
 import type { Session } from "../../state/session";
 import { type AppState, edgeBeside, editsMade, type HeadPlace, type Pair } from "../../state/state";
 import type { EdgeMessage } from "../../wire/messages";
@@ -21,6 +22,11 @@ export function createDifference(
   const state = session.state;
   /** The comparison whose difference is on show; null for the numbers of a single pass. */
   const comparison = createMemo(() => (state().field === "difference" ? state().comparison : null));
+  /** What is subtracted from what: `after − before`. */
+  const name = () => {
+    const now = comparison();
+    return now === null ? "" : differenceName(now);
+  };
   const stackName = () => state().selection.stack;
   const aligned = createMemo(() => comparison()?.alignment?.stacks[stackName()] ?? null);
   /** The |difference| with full color in all heads; null if weights are drawn. */
@@ -106,7 +112,7 @@ export function createDifference(
   });
 
   return {
-    ...{ comparison, aligned, full, unchanged, counterparts, measured, measuresComing, headsAligned },
+    ...{ comparison, name, aligned, full, unchanged, counterparts, measured, measuresComing, headsAligned },
     ...{ edgeBefore, changed, changedHeads },
   };
 }

@@ -22,9 +22,6 @@ import {
 } from "./measures";
 import { type Rules, thumbnailStyleOf } from "./thumbnailStyle";
 
-/** What a measure of differences is called. */
-const DIFFERENCE = "after − before";
-
 export function createModelView(session: Session) {
   const state = session.state;
   const trace = createMemo(() => state().trace);
@@ -42,12 +39,23 @@ export function createModelView(session: Session) {
   });
 
   const read = new WeakMap<OverviewMessage, Thumbnails>();
+  /** The thumbnails of each layer on show last: where a change leaves a layer as it was, they are kept with what is drawn of them. */
+  const last = new Map<number, Thumbnails>();
+  const readLayer = (message: OverviewMessage): Thumbnails => {
+    const known = read.get(message);
+    if (known !== undefined) return known;
+    const made = new Thumbnails(message);
+    const before = last.get(made.layer);
+    const thumbnails = before?.equals(made) ? before : made;
+    read.set(message, thumbnails);
+    return thumbnails;
+  };
   const layers = createMemo((): ReadonlyMap<number, Thumbnails> => {
     const found = new Map<number, Thumbnails>();
     try {
       for (const [layer, message] of overview()?.layers ?? []) {
-        const thumbnails = read.get(message) ?? new Thumbnails(message);
-        read.set(message, thumbnails);
+        const thumbnails = readLayer(message);
+        last.set(layer, thumbnails);
         found.set(layer, thumbnails);
       }
     } catch (error) {
@@ -145,7 +153,7 @@ export function createModelView(session: Session) {
       const of = edgeMeasure(now, queries(), keys());
       return shownMeasure(of, found.value, heads(), {
         signed: found.signed,
-        pass: found.signed ? DIFFERENCE : null,
+        pass: found.signed ? difference.name() : null,
       });
     }
     const found = measures().find(({ name }) => name === chosen);
@@ -159,7 +167,7 @@ export function createModelView(session: Session) {
         ? null
         : shownMeasure(found, value, heads(), { signed: false, pass: "of the current pass" });
     const change = differenceOf(value, before, difference.headsAligned());
-    return shownMeasure(found, change, heads(), { signed: true, pass: DIFFERENCE });
+    return shownMeasure(found, change, heads(), { signed: true, pass: difference.name() });
   });
   const within = createMemo(() => {
     const now = measure();

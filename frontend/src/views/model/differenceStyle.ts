@@ -19,6 +19,7 @@ import {
   DIMMED,
   densityOf,
   fullByte,
+  kept,
   lineAmounts,
   lineShares,
   mapWords,
@@ -146,18 +147,20 @@ export function composeDifference(
   const { width, height } = box;
   const size = width * height;
   const shares = lineShares(columns, head.rules);
-  const amounts = lineAmounts(head.full, rows, height, ratio, style.scale);
-  const pattern = straightLineDensity(plane, width, height, amounts, shares, scratch.get(0, size));
+  const faint = lineAmounts(head.full, rows, height, ratio, style.scale);
+  const pattern = straightLineDensity(plane, width, height, faint, shares, scratch.get(0, size));
   composeDensity(pixels, box, pattern, gray);
   if (head.codes === null || style.full === 0) return;
   const codes = head.codes.level(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
-  const signed = signedAmounts(style, rows, height, ratio);
+  const amounts = kept(signedKept, `${style.full} ${style.scale} ${rows} ${height} ${ratio}`, () =>
+    signedAmounts(style, rows, height, ratio),
+  );
   const draw = (amount: Float32Array, at: number) =>
     straightLineDensity(codes, width, height, amount, shares, scratch.get(at, size));
   overlayDensity(
     pixels,
     box,
-    { up: draw(signed.up, 1), down: draw(signed.down, 2) },
+    { up: draw(amounts.up, 1), down: draw(amounts.down, 2) },
     { up: signInk(1, style), down: signInk(-1, style) },
   );
 }
@@ -194,7 +197,7 @@ function signInk(sign: number, { dark, dimmed }: DifferenceLook): Rgb {
   return dimmed ? between(panelColor(dark), color, DIMMED) : color;
 }
 
-const MOST_KEPT = 256;
+const signedKept = new Map<string, ReturnType<typeof signedAmounts>>();
 const grays = new Map<string, Uint32Array>();
 const glazes = new Map<string, Glaze>();
 const grayMaps = new WeakMap<Uint32Array, Map<string, Uint32Array>>();
@@ -206,13 +209,4 @@ function grayMap(gray: Uint32Array, full: number, scale: Scale): Uint32Array {
     grayMaps.set(gray, maps);
   }
   return kept(maps, `${full} ${scale}`, () => mapWords(gray, full, scale));
-}
-
-function kept<T>(all: Map<string, T>, name: string, make: () => T): T {
-  const known = all.get(name);
-  if (known !== undefined) return known;
-  if (all.size >= MOST_KEPT) all.clear();
-  const made = make();
-  all.set(name, made);
-  return made;
 }

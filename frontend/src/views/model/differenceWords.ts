@@ -7,12 +7,16 @@ import type { Scale } from "../../state/state";
 export interface DifferenceFacts {
   /** The |difference| with full color. */
   readonly full: number;
+  /** What is subtracted: `after − before`. */
+  readonly name: string;
   readonly scale: Scale;
   /** The name of what is drawn: one head, or all. */
   readonly over: "heads" | "head";
   /** Layers in which no weight differs, and how many layers there are. */
   readonly unchanged: readonly number[];
   readonly layers: number;
+  /** Whether further layers are still to come. */
+  readonly coming: boolean;
   /** Why layers or heads have no difference; null if all do. */
   readonly note: string | null;
   /** Settings that leave something out. */
@@ -23,14 +27,15 @@ export interface DifferenceFacts {
 
 /** What differences show: `after − before, one √ scale, ±.85 · gray: no change; in layers 0–22 none at all`. */
 export function differenceWords(facts: DifferenceFacts): string {
-  const { full, scale, over, unchanged, layers, note, omitted, tinted } = facts;
-  const whole = layers > 0 && unchanged.length === layers;
+  const { full, name, scale, over, unchanged, layers, coming, note, omitted, tinted } = facts;
+  const whole = !coming && layers > 0 && unchanged.length === layers;
   const parts: string[] = [];
-  if (tinted) parts.push("tint: after − before; gray: the current pass");
-  else if (full === 0 || whole) parts.push("after − before: no change");
+  if (tinted) parts.push(`tint: ${name}; gray: the current pass`);
+  else if (full === 0 && coming) parts.push(`${name}: still loading`);
+  else if (full === 0 || whole) parts.push(`${name}: no change`);
   else {
     const one = over === "heads" ? "one " : "";
-    parts.push(`after − before, ${one}${SCALE_TITLES[scale]} scale, ±${rangeText(full)}`);
+    parts.push(`${name}, ${one}${SCALE_TITLES[scale]} scale, ±${rangeText(full)}`);
     const none = unchanged.length > 0 ? `; in ${layerRanges(unchanged)} none at all` : "";
     parts.push(`gray: no change${none}`);
   }

@@ -18,6 +18,7 @@ import {
 } from "./differenceStyle";
 import type { Grid } from "./grid";
 import { isChip } from "./overlay";
+import { Pictures } from "./pictures";
 import type { Placement, Slot } from "./placement";
 import {
   type CellRules,
@@ -82,6 +83,7 @@ export class GridPainter {
   readonly #painted = new Map<number, Thumbnails>();
   #ready = new WeakMap<Thumbnails, { readonly rules: CellRules; readonly heads: Map<number, Ready> }>();
   readonly #tiles = new TilePainter();
+  readonly #pictures = new Pictures();
   #colors = new Map<string, Uint32Array>();
   readonly #scratch = new DensityScratch();
   /** How long the last full redraw took, in milliseconds. */
@@ -101,6 +103,7 @@ export class GridPainter {
     if (before !== null && before.rules !== content.rules) {
       this.#ready = new WeakMap();
       this.#tiles.clear();
+      this.#pictures.clear();
     }
     if (before !== null && (before.palette !== content.palette || before.dark !== content.dark))
       this.#colors.clear();
@@ -191,7 +194,10 @@ export class GridPainter {
       const style = { look, scale, dark, full, dimmed };
       ready.difference ??= differenceHead(thumbnails, slot.head, rules);
       const head = ready.difference;
-      composeDifference(pixels, box, head, style, ratio, this.#scratch);
+      const scaleOf = head.codes === null ? null : full; // equal heads look the same whatever others do
+      this.#pictures.draw(pixels, box, ready, [look, scale, scaleOf, dark, dimmed, ratio], () =>
+        composeDifference(pixels, box, head, style, ratio, this.#scratch),
+      );
       const matrix = look === "map" ? (detail?.(slot) ?? null) : null;
       if (matrix !== null)
         this.#tiles.compose(pixels, box, matrix, content.rules, (at, { cells, pattern }) => {
@@ -205,25 +211,23 @@ export class GridPainter {
         const words = mapWords(colors, ready.full, content.scale);
         ready.words = { colors, scale: content.scale, words };
       }
-      composeMap(pixels, box, ready.pyramid, ready.words.words);
-      const matrix = detail?.(slot) ?? null;
       const { words } = ready.words;
+      this.#pictures.draw(pixels, box, ready, [words], () => composeMap(pixels, box, ready.pyramid, words));
+      const matrix = detail?.(slot) ?? null;
       if (matrix !== null)
         this.#tiles.compose(pixels, box, matrix, content.rules, (at, tile) =>
           composeMap(pixels, at, tile.cells, words),
         );
       return;
     }
-    const plane = ready.pyramid.level(thumbnails.rows, thumbnails.columns);
-    const scratch = this.#scratch.get(0, box.width * box.height);
-    const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio, content.scale);
-    const shares = lineShares(plane.columns, rules);
-    composeDensity(
-      pixels,
-      box,
-      straightLineDensity(plane, box.width, box.height, amounts, shares, scratch),
-      colors,
-    );
+    this.#pictures.draw(pixels, box, ready, [colors, content.scale, ratio], () => {
+      const plane = ready.pyramid.level(thumbnails.rows, thumbnails.columns);
+      const scratch = this.#scratch.get(0, box.width * box.height);
+      const amounts = lineAmounts(ready.full, plane.rows, box.height, ratio, content.scale);
+      const shares = lineShares(plane.columns, rules);
+      const density = straightLineDensity(plane, box.width, box.height, amounts, shares, scratch);
+      composeDensity(pixels, box, density, colors);
+    });
   }
 
   #colorsFor(

@@ -143,9 +143,24 @@ export function lineAmounts(
   ratio: number,
   scale: Scale,
 ): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, byte) =>
-    densityOf(darkness(relative(byte, full), scale), rows, height, ratio),
+  return kept(amounts, `${full} ${rows} ${height} ${ratio} ${scale}`, () =>
+    Float32Array.from({ length: 256 }, (_, byte) =>
+      densityOf(darkness(relative(byte, full), scale), rows, height, ratio),
+    ),
   );
+}
+
+const MOST_KEPT = 256;
+const amounts = new Map<string, Float32Array>();
+
+/** What `make` returned for this name before, or returns now. */
+export function kept<T>(all: Map<string, T>, name: string, make: () => T): T {
+  const known = all.get(name);
+  if (known !== undefined) return known;
+  if (all.size >= MOST_KEPT) all.clear();
+  const made = make();
+  all.set(name, made);
+  return made;
 }
 
 /** The density of a line with a darkness from 0 to 1. */

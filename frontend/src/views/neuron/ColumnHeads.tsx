@@ -15,6 +15,8 @@ export interface ColumnHeadsProps {
   /** Data for the wavelength axis; null unless dimensions are sorted by wavelength. */
   readonly turns: { readonly pairing: Pairing; readonly order: Uint16Array } | null;
   readonly group: 0 | 1 | 2;
+  /** Whether the numbers are differences. */
+  readonly signed: boolean;
   readonly query: number;
   readonly queryName: string;
   /** Whether hidden keys were removed. The head output is over all keys, so it cannot be compared with these sums. */
@@ -32,6 +34,7 @@ export function ColumnHeads(props: ColumnHeadsProps) {
       props.vectors,
       props.side,
       props.turns === null ? "range" : "axis",
+      props.signed,
     ),
   );
   const ticks = createMemo(() =>

@@ -32,9 +32,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
       <Switch fallback={<div class="stage empty" />}>
         <Match when={open() && props.field !== null && now.layer() === null}>
           <div class="hint" data-testid="neuron-unknown">
-            <p>
-              This trace contains attention weights but no queries and keys, so there are no neurons to show.
-            </p>
+            <p>{now.missing()}</p>
             <button
               type="button"
               class="ghost small"
@@ -67,6 +65,13 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
                 onKey={(index) => session.dispatch({ type: "pin", place: { side: "key", index } })}
                 onNeuron={(neuron) => session.dispatch({ type: "neuron", neuron })}
                 onDetail={props.onDetail}
+                onChange={
+                  props.onChange &&
+                  ((subject, at, from) => {
+                    const { stack, layer } = state().selection;
+                    props.onChange?.(subject({ stack, layer }), at, from);
+                  })
+                }
                 onCollapse={() => show("closed")}
               />
               <NeuronTable
@@ -92,6 +97,7 @@ export function NeuronBody(props: NeuronProps & { readonly now: NeuronView }) {
                 shown={{ ...props.shown, heads: [now.head()] }}
                 scale={state().view.scale}
                 dark={props.dark}
+                changed={props.marks.lines}
                 pins={[]}
                 token={state().selection.token}
                 focus={props.focus}

@@ -1,24 +1,26 @@
-import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show } from "solid-js";
-import { stacked, unitOf, unitsOf } from "../../compute/rotaryPairs";
-import { face, longestToken } from "../../marks/format";
+import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount } from "solid-js";
+import { unitOf } from "../../compute/rotaryPairs";
+import { face } from "../../marks/format";
 import type { Place } from "../../state/state";
 import { pixelRatio, prepare } from "../shared/canvas";
+import { type GesturePoint, onChangeGesture } from "../shared/changeGesture";
 import { pointIn } from "../shared/pointer";
 import { TokenColumn } from "../shared/TokenColumn";
-import { layOutColumns, rowY, type TokenLayout } from "../shared/tokenLayout";
+import { rowY } from "../shared/tokenLayout";
 import { keyShown, queryShown } from "../shared/weights";
 import { ColumnHeads } from "./ColumnHeads";
-import { columnsFor, extrasOf, stripHeight } from "./columns";
+import { changeAt } from "./changeAt";
+import { createNeuronLayout } from "./createNeuronLayout";
 import { meaningfulDecimals } from "./describe";
 import type { NeuronGridProps } from "./gridProps";
-import { focusOf, middleOf, movedSpot, type Spot, sameSpot, spotAcross, spotAt } from "./hitTest";
+import { focusOf, movedSpot, type Spot, sameSpot, spotAcross, spotAt } from "./hitTest";
 import { hoverDetail, tooltipWords } from "./hoverText";
+import { NeuronTip } from "./NeuronTip";
 import { type Padding, paddingBeside, samePadding } from "./padding";
 import { paintMarks } from "./paintMarks";
 import { paintScene } from "./paintScene";
 import { SelectedQuery } from "./SelectedQuery";
-import { groupOf, queryY, readTheme, type Scene, type Theme } from "./scene";
-import { Tooltip } from "./Tooltip";
+import { queryY, readTheme, type Scene, type Theme } from "./scene";
 
 /** Height of the column names, as in neuron.css. */
 const HEADINGS = 32;
@@ -42,41 +44,9 @@ export function NeuronGrid(props: NeuronGridProps) {
     (box.getRootNode() as ShadowRoot).querySelector("[data-panel=head]:not([hidden]) .stage");
 
   const dim = () => props.vectors.dim;
-  const rows = () => Math.max(props.vectors.queries, props.vectors.keys);
-  const longest = createMemo(() => longestToken([...props.shown.queries, ...props.shown.keys]));
-  const rough = createMemo(() => layOutColumns(room(), height(), rows(), longest()));
-  const columns = createMemo(() =>
-    columnsFor({
-      room: room(),
-      dim: dim(),
-      rowHeight: rough().rowHeight,
-      fontSize: rough().fontSize,
-      longest: longest(),
-      extras: extrasOf(props.vectors),
-      values: props.side && {
-        dim: props.side.values.dim,
-        norms: props.side.values.transformed !== null,
-      },
-    }),
-  );
-  /** The dimension at each place; null for index order. */
-  const order = createMemo(() =>
-    props.sequence === null || props.pairing === null
-      ? props.sequence
-      : stacked(props.sequence, columns().fold),
-  );
-  const placeOf = (dimension: number): number => order()?.indexOf(dimension) ?? dimension;
-  const group = createMemo(() => groupOf(unitsOf(props.pairing, dim()), placeOf, dim(), columns().fold));
-  const layout = createMemo<TokenLayout>(() => ({
-    ...rough(),
-    width: columns().width,
-    fontSize: columns().fontSize,
-    queryX: columns().queryX,
-    keyX: columns().keyX,
-    column: columns().token,
-  }));
-  /** The query tokens stay visible when the view is scrolled horizontally. */
-  const stuck = createMemo<TokenLayout>(() => ({ ...layout(), queryX: Math.max(columns().queryX, aside()) }));
+  const { columns, order, placeOf, group, layout, stuck } = createNeuronLayout(props, {
+    ...{ room, height, aside },
+  });
   // When value vectors are switched on in a narrow view, scroll to them.
   let revealValues = false;
   createEffect(
@@ -107,7 +77,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     vectors: props.vectors,
     trace: props.trace,
     weights: props.weights,
-    absent: props.renormalized ? "hidden" : "masked",
+    absent: props.trace.signed ? "–" : props.renormalized ? "hidden" : "masked",
     order: order(),
     group: group(),
     side: props.side,
@@ -210,7 +180,7 @@ export function NeuronGrid(props: NeuronGridProps) {
     onCleanup(() => watch.disconnect());
   });
 
-  const hit = (event: MouseEvent): Spot | null => {
+  const hit = (event: GesturePoint): Spot | null => {
     const { vectors, trace, side } = props;
     const valueDim = side?.values.dim ?? 0;
     const place = { columns: columns(), layout: layout(), scroll: scroll() };
@@ -227,6 +197,26 @@ export function NeuronGrid(props: NeuronGridProps) {
       props.onNeuron(marked ? null : dimension);
     }
   };
+
+  const openChange = (spot: Spot, at: GesturePoint, from: HTMLElement): void => {
+    const { head } = props.vectors;
+    const place = { head, query: props.trace.query, pairing: props.pairing, dimensionAt };
+    props.onChange?.((here) => changeAt(spot, { ...here, ...place }), at, from);
+  };
+  /** Opens the change of a spot beside its row. */
+  const change = (spot: Spot, from: HTMLElement): void => {
+    const box = stage.getBoundingClientRect();
+    const at = { clientX: box.left + columns().k - aside(), clientY: box.top + tipY(spot) };
+    openChange(spot, at, from);
+  };
+  onMount(() => {
+    const stop = onChangeGesture(stage, (at) => {
+      const spot = props.onChange === undefined ? null : hit(at);
+      if (spot !== null) openChange(spot, at, cells);
+      return spot !== null;
+    });
+    onCleanup(stop);
+  });
 
   const reveal = (index: number): void => {
     const now = layout();
@@ -255,20 +245,15 @@ export function NeuronGrid(props: NeuronGridProps) {
       point(next);
       reveal(next.row);
     } else if (event.key === "Enter" || event.key === " ") choose(cursor());
+    else if (event.key === "e" && props.onChange) change(cursor(), cells);
     else if (event.key === "Escape" && props.neuron !== null) props.onNeuron(null);
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
-  const tipSpot = () => {
-    const now = at();
-    if (now?.place == null) return null;
-    const top =
-      now.zone === "q" && now.row === props.trace.query ? selectedY() : rowY(layout(), now.row, scroll());
-    const sizes = { dim: dim(), values: props.side?.values.dim ?? 0 };
-    return { x: middleOf(now, columns(), sizes, stripHeight(layout().rowHeight)), y: top };
-  };
+  const tipY = ({ zone, row }: Spot) =>
+    zone === "q" && row === props.trace.query ? selectedY() : rowY(layout(), row, scroll());
 
   const queryPlace = (): Place => ({ side: "query", index: props.trace.query });
   const active = (): Place | null => {
@@ -302,6 +287,7 @@ export function NeuronGrid(props: NeuronGridProps) {
               : null
           }
           group={group()}
+          signed={props.trace.signed ?? false}
           query={props.trace.query}
           queryName={name("query", props.trace.query)}
           renormalized={props.renormalized}
@@ -331,6 +317,7 @@ export function NeuronGrid(props: NeuronGridProps) {
                     scroll={scroll()}
                     active={active()}
                     edge={null}
+                    counterparts={props.shown.counterparts?.[side]}
                     pins={[queryPlace(), ...props.pins.filter((pin) => pin.side === "key")]}
                     muted={(index) =>
                       side === "query"
@@ -345,6 +332,11 @@ export function NeuronGrid(props: NeuronGridProps) {
                     onPin={(index) => (side === "query" ? props.onCollapse() : props.onKey(index))}
                     onCross={() => point(spotAcross(side, props.trace, props.weights))}
                     onEnter={() => cells.focus()}
+                    onChange={
+                      props.onChange &&
+                      ((index, column) =>
+                        change({ zone: side === "query" ? "query" : "row", row: index, place: null }, column))
+                    }
                   />
                 )}
               </For>
@@ -377,26 +369,22 @@ export function NeuronGrid(props: NeuronGridProps) {
                 y={selectedY()}
                 onCollapse={props.onCollapse}
               />
-              <Show when={words() && tipSpot()}>
-                {(spot) => (
-                  <Tooltip
-                    spot={spot()}
-                    width={columns().width}
-                    height={height()}
-                    words={words()!}
-                    absent={
-                      props.renormalized ? "hidden or masked" : "masked: this query cannot attend to this key"
-                    }
-                    queryName={name("query", props.trace.query)}
-                    rowName={name(words()!.kind === "q" ? "query" : "key", words()!.row)}
-                    kept={
-                      words()!.kind !== "v" &&
-                      props.neuron !== null &&
-                      unitOf(props.pairing, props.neuron).includes(words()!.dimension)
-                    }
-                  />
-                )}
-              </Show>
+              <NeuronTip
+                at={at()}
+                words={words()}
+                columns={columns()}
+                rowY={tipY}
+                rowHeight={layout().rowHeight}
+                height={height()}
+                dim={dim()}
+                valueDim={props.side?.values.dim ?? 0}
+                query={props.trace.query}
+                pairing={props.pairing}
+                neuron={props.neuron}
+                signed={props.trace.signed ?? false}
+                renormalized={props.renormalized}
+                name={name}
+              />
             </div>
           </div>
         </div>

@@ -30,10 +30,19 @@ export function NeuronHeading(props: NeuronProps & { readonly now: NeuronView })
             </For>
           </select>
         </Show>
+        <Show when={props.field?.signed}>
+          <span class="quiet" data-testid="neuron-difference">
+            after − before
+          </span>
+        </Show>
         <Show when={props.now.traced()}>
           {(traced) => (
             <b class="title">
-              <TokenText tokens={props.shown.queries} index={traced().trace.query} />
+              <TokenText
+                tokens={props.shown.queries}
+                index={traced().trace.query}
+                counterparts={props.shown.counterparts?.query}
+              />
             </b>
           )}
         </Show>

@@ -29,11 +29,13 @@ export function NeuronLegend(props: NeuronLegendProps) {
       all.push(stillLayer(props.field, props.layer));
     if (now === null) return all.join(" · ");
     const { softcap, bias } = now.vectors.data;
+    if (now.trace.signed) all.push("after − before, at aligned tokens");
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     const sink = props.now.sink();
     if (sink !== null) all.push(`learned sink: ${percent(sink)} of the attention`);
     const removed = props.view.sinks === "renormalized";
-    const without = removed ? "hidden or masked" : "masked";
+    const own = removed ? "hidden or masked" : "masked";
+    const without = now.trace.signed ? `${own} in one of the passes, or not aligned` : own;
     if (!now.trace.allowed.includes(1)) all.push(`every key is ${without} for this query`);
     else if (now.trace.allowed.includes(0)) all.push(`▨ ${without}`);
     if (now.trace.set) all.push("an edit set the weights of this row");
@@ -82,7 +84,8 @@ export function NeuronLegend(props: NeuronLegendProps) {
             classList={{ good: check().ok, bad: !check().ok }}
             title="Largest difference between the scores summed from these cells and the scores behind the attention weights. The vectors are sent with fewer digits than the weights, so the weights are more exact."
           >
-            Σ q×k = q·k {check().ok ? "✓" : "✗"} ±{roundedUp(check().most)}
+            {props.now.traced()?.trace.signed ? "Σ Δ(q×k) = Δ(q·k)" : "Σ q×k = q·k"} {check().ok ? "✓" : "✗"}{" "}
+            ±{roundedUp(check().most)}
           </span>
         )}
       </Show>

@@ -1,7 +1,7 @@
 import { createMemo, Index, Show } from "solid-js";
 import { type HeadVectors, type QueryTrace, together } from "../../compute/neuron";
 import { byContribution, type Pairing, unitOf } from "../../compute/rotaryPairs";
-import { scoreText, signed, word } from "../../marks/format";
+import { differenceText, scoreText, signed, word } from "../../marks/format";
 import type { Token } from "../../wire/messages";
 
 import type { ValueSide } from "./scene";
@@ -39,12 +39,12 @@ export function NeuronTable(props: NeuronTableProps) {
       return units.join(", ");
     };
     return keys
-      .sort((a, b) => weights[b] - weights[a])
+      .sort((a, b) => Math.abs(weights[b]) - Math.abs(weights[a]))
       .slice(0, KEYS)
       .map((key) => ({
         name: props.keys[key] ? word(props.keys[key]) : String(key),
-        weight: weights[key].toFixed(3),
-        score: scoreText(trace.scores[key]),
+        weight: trace.signed ? differenceText(weights[key], 3) : weights[key].toFixed(3),
+        score: Number.isNaN(trace.scores[key]) ? "–" : scoreText(trace.scores[key]),
         dot: scoreText(trace.dots[key]),
         most: most(key),
         transformed: side?.values.transformed?.[key].toFixed(3) ?? "",
@@ -58,7 +58,9 @@ export function NeuronTable(props: NeuronTableProps) {
   return (
     <table class="unseen" data-testid="neuron-table">
       <caption>
-        Attention from {query()}: the {KEYS} keys with the largest weights
+        {props.trace.signed
+          ? `After minus before, from ${query()}: the ${KEYS} keys whose attention changes most`
+          : `Attention from ${query()}: the ${KEYS} keys with the largest weights`}
       </caption>
       <thead>
         <tr>

@@ -35,6 +35,8 @@ export interface TooltipProps {
   readonly queryName: string;
   readonly rowName: string;
   readonly kept: boolean;
+  /** Whether the numbers are differences. */
+  readonly signed: boolean;
   /** The text for a key without a weight. */
   readonly absent: string;
 }
@@ -50,6 +52,7 @@ export function Tooltip(props: TooltipProps) {
     const below = props.spot.y + 26;
     return below + TALL < props.height ? below : Math.max(4, props.spot.y - TALL - 22);
   };
+  const delta = () => (props.signed ? "Δ " : "");
   const cell = () => (props.words.kind === "cell" ? props.words : null);
   const pair = (): PairWords | null => cell()?.cell.pair ?? null;
   const turn = () => pair() ?? (props.words.kind === "q" ? props.words.pair : null);
@@ -90,6 +93,7 @@ export function Tooltip(props: TooltipProps) {
             {single().map(([name, value]) => (
               <>
                 <dt>
+                  {delta()}
                   {name} <bdi>{props.rowName}</bdi>
                 </dt>
                 <dd>{value}</dd>
@@ -101,19 +105,19 @@ export function Tooltip(props: TooltipProps) {
         {(now) => (
           <dl>
             <dt>
-              q <bdi>{props.queryName}</bdi>
+              {delta()}q <bdi>{props.queryName}</bdi>
             </dt>
             <dd>{now().cell.q}</dd>
             <dt>
-              k <bdi>{props.rowName}</bdi>
+              {delta()}k <bdi>{props.rowName}</bdi>
             </dt>
             <dd>{now().cell.k}</dd>
-            <dt>q × k</dt>
+            <dt>{delta()}q × k</dt>
             <dd>{now().cell.product}</dd>
             <Show when={now().allowed} fallback={<dt class="wide">{props.absent}</dt>}>
-              <dt>adds to the score</dt>
+              <dt>{props.signed ? "adds to Δ score" : "adds to the score"}</dt>
               <dd>{now().cell.scaled}</dd>
-              <dt>share of q·k</dt>
+              <dt>share of {delta()}q·k</dt>
               <dd>{now().cell.share}</dd>
               <Show when={pair()}>
                 {(both) => (

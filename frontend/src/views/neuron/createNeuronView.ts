@@ -1,6 +1,7 @@
 /** The data of the neuron view: every step from the selected query to its attention. */
 
 import { createEffect, createMemo } from "solid-js";
+import { DifferenceLayer } from "../../compute/differenceLayer";
 import { ComputedLayer, type LayerField } from "../../compute/layerField";
 import {
   disagreement,
@@ -11,12 +12,16 @@ import {
   strongestKey,
   traceQuery,
 } from "../../compute/neuron";
+import { differenceTrace, differenceVectors, neuronObstacle } from "../../compute/neuronDifference";
 import { byContribution, byWavelength, pairingOf } from "../../compute/rotaryPairs";
 import { headValues, weighted } from "../../compute/values";
 import { imageQuery } from "../../marks/imagePatches";
+import type { ChangeSubject } from "../../state/changeSubject";
+import type { EditMarks } from "../../state/editMarks";
 import type { Session } from "../../state/session";
 import { neuronHead, type Order, type Place } from "../../state/state";
 import type { Token } from "../../wire/messages";
+import type { GesturePoint } from "../shared/changeGesture";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
@@ -31,6 +36,10 @@ export interface NeuronProps {
   readonly version: number;
   readonly dark: boolean;
   readonly focus: Focus | null;
+  /** What edits do to the layer. */
+  readonly marks: EditMarks;
+  /** Opens a change of something at a point of the window; absent where nothing can be changed. */
+  readonly onChange?: (subject: ChangeSubject, at: GesturePoint, from: HTMLElement) => void;
   readonly onFocus: (focus: Focus | null) => void;
   /** Sets what the readout appends to the edge under the pointer. */
   readonly onDetail: (sentence: string | null) => void;
@@ -43,7 +52,29 @@ export function createNeuronView(props: NeuronProps) {
   const head = createMemo(() => Math.min(neuronHead(state()), Math.max(0, (props.field?.heads ?? 1) - 1)));
   /** Whether the neurons are visible. */
   const open = () => state().view.neurons === "open" && state().frame.side === "neurons";
-  const layer = createMemo(() => (props.field instanceof ComputedLayer ? props.field : null));
+  /** Both passes of a difference; null otherwise, or if they lack queries and keys. */
+  const both = createMemo(() => {
+    const { field } = props;
+    if (!(field instanceof DifferenceLayer)) return null;
+    const { current, baseline, correspondence } = field.compared;
+    if (!(current instanceof ComputedLayer && baseline instanceof ComputedLayer)) return null;
+    return { current, baseline, correspondence, obstacle: neuronObstacle(current.data, baseline.data) };
+  });
+  const comparable = () => {
+    const now = both();
+    return now === null || now.obstacle !== null ? null : now;
+  };
+  const layer = createMemo(() =>
+    props.field instanceof ComputedLayer ? props.field : (comparable()?.current ?? null),
+  );
+  /** Why there are no neurons, in a sentence. */
+  const missing = (): string => {
+    const obstacle = both()?.obstacle ?? null;
+    if (obstacle !== null) return obstacle;
+    return props.field?.signed
+      ? "One of the two passes contains attention weights but no queries and keys, so there are no neurons to compare."
+      : "This trace contains attention weights but no queries and keys, so there are no neurons to show.";
+  };
 
   let shownOf: readonly Token[] = [];
   /** The query shown: selected, else last pinned, else the previous one if the tokens are the same, else the last token. */
@@ -60,15 +91,27 @@ export function createNeuronView(props: NeuronProps) {
 
   const vectors = createMemo(() => {
     const now = layer();
-    return now === null ? null : headVectors(now.data, head());
+    if (now === null) return null;
+    const own = headVectors(now.data, head());
+    const pair = comparable();
+    if (pair === null || head() >= pair.correspondence.heads) return own;
+    return differenceVectors(own, headVectors(pair.baseline.data, head()), pair.correspondence);
   });
 
   /** The selected query against every key, and its attention. Null while collapsed or unknown. */
   const traced = createMemo(() => {
     const now = vectors();
-    const field = layer();
-    if (!open() || now === null || field === null || query() < 0 || query() >= now.queries) return null;
-    return { vectors: now, field, trace: traceQuery(now, query()) };
+    const own = layer();
+    if (!open() || now === null || own === null || query() < 0 || query() >= now.queries) return null;
+    const pair = comparable();
+    if (pair === null) return { vectors: now, field: own as LayerField, trace: traceQuery(now, query()) };
+    if (head() >= pair.correspondence.heads || props.field === null) return null;
+    const [after, before] = [pair.current, pair.baseline].map(({ data }) => headVectors(data, head()));
+    return {
+      vectors: now,
+      field: props.field,
+      trace: differenceTrace(after, before, pair.correspondence, query()),
+    };
   });
   const weights = createMemo(() => {
     void props.version;
@@ -107,7 +150,8 @@ export function createNeuronView(props: NeuronProps) {
   });
 
   /** Whether value vectors are visible. */
-  const valuesWanted = () => open() && state().view.values === "shown" && layer() !== null;
+  const valuesWanted = () =>
+    open() && state().view.values === "shown" && layer() !== null && comparable() === null;
   createEffect(() => {
     const field = layer();
     const trace = state().trace?.trace;
@@ -144,6 +188,8 @@ export function createNeuronView(props: NeuronProps) {
   });
   /** A note that the value vectors are loading, or why they are missing. */
   const valuesNote = (): string | null => {
+    if (open() && state().view.values === "shown" && comparable() !== null)
+      return "no differences of value vectors: choose before or after to see them";
     if (!valuesWanted()) return null;
     if (!props.session.hello()?.can.includes("values")) return "value vectors are not included in this page";
     return (
@@ -187,6 +233,7 @@ export function createNeuronView(props: NeuronProps) {
     const now = traced();
     if (now === null) return 0;
     const { vectors: from, trace, field } = now;
+    if (trace.dotError !== undefined) return trace.dotError;
     const { scaling, softcap } = from.data;
     if (field.error > 0 && field.exact(from.head, trace.query) && softcap === null) {
       return (check()?.most ?? 0) / scaling;
@@ -199,11 +246,11 @@ export function createNeuronView(props: NeuronProps) {
   const sink = createMemo(() => {
     const now = traced();
     const row = weights();
-    return now === null || row === null ? null : sinkMass(now.vectors, row);
+    return now === null || row === null || now.trace.signed ? null : sinkMass(now.vectors, row);
   });
 
   return {
-    ...{ head, layer, traced, weights, reference, pairing, orderName, order },
+    ...{ head, layer, missing, traced, weights, reference, pairing, orderName, order },
     ...{ side, valuesNote, fulls, check, error, sink },
   };
 }

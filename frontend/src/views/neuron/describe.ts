@@ -102,8 +102,12 @@ function pairWords(
 }
 
 /** The part of the readout about a cell. */
-export function cellSentence(words: CellWords, allowed: boolean): string {
+export function cellSentence(words: CellWords, allowed: boolean, isDifference = false): string {
   const { dimension, q, k, product, scaled, share, pair } = words;
+  if (isDifference) {
+    const change = `dimension ${dimension}, after − before: q ${q}, k ${k}, q × k ${product}`;
+    return allowed ? `${change}, adds ${scaled} to the difference of the scores` : change;
+  }
   const tail = allowed ? `, adds ${scaled} to the score, ${share} of q·k` : "";
   const cell = `dimension ${dimension}: ${q} × ${k} = ${product}${tail}`;
   if (pair === null) return cell;
@@ -113,7 +117,8 @@ export function cellSentence(words: CellWords, allowed: boolean): string {
 
 /** The part of the readout about a row: its dot product. */
 export function rowSentence(trace: QueryTrace, key: number, error: number): string {
-  const parts = [`q·k ${signed(trace.dots[key], meaningfulDecimals(error))}`];
+  const name = trace.signed ? "difference of q·k" : "q·k";
+  const parts = [`${name} ${signed(trace.dots[key], meaningfulDecimals(error))}`];
   if (trace.capped !== null) parts.push(`capped ${signed(trace.capped[key], 3)}`);
   if (trace.bias !== null) parts.push(`bias ${signed(trace.bias[key], 3)}`);
   return parts.join(" · ");

@@ -2,7 +2,9 @@
 
 import type { HeadVectors, QueryTrace } from "../../compute/neuron";
 import type { Pairing } from "../../compute/rotaryPairs";
+import type { ChangeSubject } from "../../state/changeSubject";
 import type { Place, Scale } from "../../state/state";
+import type { GesturePoint } from "../shared/changeGesture";
 import type { Focus, Shown } from "../shared/weights";
 import type { Fulls, ValueSide } from "./scene";
 
@@ -36,5 +38,11 @@ export interface NeuronGridProps {
   readonly onKey: (key: number) => void;
   readonly onNeuron: (dimension: number | null) => void;
   readonly onDetail: (sentence: string | null) => void;
+  /** Opens a change at a point of the window, of what `subject` makes of the layer; absent where nothing can be changed. */
+  readonly onChange?: (
+    subject: (layer: { readonly stack: string; readonly layer: number }) => ChangeSubject,
+    at: GesturePoint,
+    from: HTMLElement,
+  ) => void;
   readonly onCollapse: () => void;
 }

@@ -27,7 +27,10 @@ export function headingsOf(
   vectors: HeadVectors,
   side: ValueSide | null,
   axis: "axis" | "range",
+  isDifference = false,
 ): readonly Heading[] {
+  const named = (text: string) => (isDifference ? `Δ ${text}` : text);
+  const told = (title: string) => (isDifference ? `After minus before. ${title}` : title);
   const { span, fold } = columns;
   const across = vectors.dim / fold;
   const folded = fold === 1 ? "" : ` Folded into ${fold} lines of ${across} dimensions.`;
@@ -55,9 +58,9 @@ export function headingsOf(
   // If there is an axis below the name, the range goes beside the name, space permitting.
   const beside = (full: number) => (axis === "axis" && span >= ROOM_FOR_BOTH ? ` ${range(full)}` : "");
   const vector = (text: string, x: number, full: number, title: string): Heading => ({
-    text: `${text}${beside(full)}`,
+    text: `${named(text)}${beside(full)}`,
     below: axis === "axis" ? null : range(full),
-    title: `${title} Full color: ${range(full)}.${folded}`,
+    title: `${told(title)} Full color: ${range(full)}.${folded}`,
     x,
     width: span,
   });
@@ -72,7 +75,7 @@ export function headingsOf(
     ),
     ...columns.numbers.map(({ name, x, width }): Heading => {
       const [text, below, title] = numbers[name];
-      return { text, below, title, x, width };
+      return { text: named(text), below, title: told(title), x, width };
     }),
     ...valueHeadings(columns, side),
   ];

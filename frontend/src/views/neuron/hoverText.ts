@@ -58,7 +58,7 @@ export function hoverDetail(
   known: HoverContext,
   name: Name,
 ): string | null {
-  if (words?.kind === "cell") return cellSentence(words.cell, words.allowed);
+  if (words?.kind === "cell") return cellSentence(words.cell, words.allowed, known.trace.signed);
   if (words?.kind === "v")
     return `value dimension ${words.dimension}: v ${words.v}, attention × v ${words.weighted}`;
   if (words?.kind === "q") {

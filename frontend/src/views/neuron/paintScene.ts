@@ -1,7 +1,7 @@
 /** The lower canvas of the neuron view: vectors, lines, numbers. */
 
 import { isCut } from "../../compute/neuron";
-import { scoreDecimals, shortWeight, signed, sized, statedWeight } from "../../marks/format";
+import { scoreDecimals, shortDifference, shortWeight, signed, sized, statedWeight } from "../../marks/format";
 import { type Field, hatching, StripPainter, signColor, signShare } from "../../marks/neuron";
 import { css, inkOn } from "../../marks/palette";
 import { opacityOf } from "../shared/lineScales";
@@ -156,12 +156,13 @@ function paintLines(context: CanvasRenderingContext2D, scene: Scene): void {
   context.strokeStyle = theme.accent;
   for (let key = 0; key < trace.keys; key++) {
     if (trace.allowed[key] === 0) continue;
+    if (trace.signed) context.strokeStyle = css(signColor(0.8 * Math.sign(weights[key]), theme.dark));
     const opacity = opacityOf(weights[key], scale);
     const y = rowY(layout, key, scroll);
     const inView = y > -layout.rowHeight && y < layout.height + layout.rowHeight;
     if (opacity < (inView ? LEAST_LINE : 0.03)) continue;
     context.globalAlpha = 0.08 + 0.92 * opacity;
-    context.lineWidth = 1 + 2.2 * weights[key];
+    context.lineWidth = 1 + 2.2 * Math.abs(weights[key]);
     context.beginPath();
     context.moveTo(x0, from);
     context.bezierCurveTo(middle, from, middle, y, x1, y);
@@ -184,6 +185,8 @@ function paintNumbers(context: CanvasRenderingContext2D, scene: Scene, key: numb
   for (const { name, x, width } of columns.numbers) {
     if (name === "softmax") paintWeight(context, scene, key, x, width, y, allowed);
     else if (!allowed) continue;
+    else if (name === "score" && Number.isNaN(trace.scores[key]))
+      write(context, "–", x + width - 5, y, theme.ink2, "right");
     else if (name === "score") {
       const digits = Math.min(
         scoreDecimals(trace.scores[key], scene.scoreError),
@@ -226,6 +229,21 @@ function paintWeight(
     return;
   }
   const weight = weights[key];
+  if (trace.signed) {
+    const height = stripHeight(layout.rowHeight);
+    context.fillStyle = css(signColor(0.6 * Math.sign(weight), theme.dark), 0.9 * opacityOf(weight, "root"));
+    context.fillRect(columns.keyX, y - height / 2, columns.token, height);
+    // From the middle: to the right if the weight grows, to the left if it shrinks.
+    const half = (width - 42) / 2;
+    const long = Math.max(0.75, half * Math.min(1, Math.abs(weight)));
+    context.fillStyle = theme.line;
+    context.fillRect(x + half - 0.5, y - 8, 1, 16);
+    context.fillStyle = css(signColor(0.8 * Math.sign(weight), theme.dark));
+    context.fillRect(weight < 0 ? x + half - long : x + half, y - 5, long, 10);
+    const text = shortDifference(weight);
+    write(context, text, x + width - 4, y, text === ".00" ? theme.ink2 : theme.ink, "right");
+    return;
+  }
   // The key token is shaded by the weight, as in the paper.
   context.globalAlpha = 0.5 * opacityOf(weight, scale);
   context.fillStyle = theme.accent;

@@ -4,7 +4,7 @@ import { createEffect } from "solid-js";
 import type { ComparedLayer } from "../../compute/differenceLayer";
 import type { LayerField } from "../../compute/layerField";
 import type { Session } from "../../state/session";
-import { allHeads, type Place } from "../../state/state";
+import { allHeads, type Comparison, type Field, type Place } from "../../state/state";
 
 /** Requests the exact rows of pinned and selected queries, once per layer, in the shown pass and in the one compared with it. */
 export function followExactRows(
@@ -12,7 +12,7 @@ export function followExactRows(
   drawable: () => LayerField | null,
   compared: () => ComparedLayer | null,
   onKnown: () => void,
-): void {
+): (rows: readonly number[]) => Promise<void> {
   createEffect(() => {
     const layer = drawable();
     const { pins, selection, comparison, field } = session.state();
@@ -23,9 +23,19 @@ export function followExactRows(
     const rows = [...new Set(places.filter((at) => at.side === "query").map((at) => at.index))].filter(
       (row) => row < layer.queries,
     );
+    void requestAll(layer, rows, comparison, field);
+  });
+
+  /** Requests rows of the shown pass, and those that correspond to them in the other one. */
+  async function requestAll(
+    layer: LayerField,
+    rows: readonly number[],
+    comparison: Comparison | null,
+    field: Field,
+  ): Promise<void> {
     const both = compared();
     if (both === null || comparison === null) {
-      if (!layer.signed) void request(layer, rows, null);
+      if (!layer.signed) await request(layer, rows, null);
       return;
     }
     const before = field === "before";
@@ -34,9 +44,12 @@ export function followExactRows(
       return other === undefined || other < 0 ? [] : [other];
     });
     const { current: after, baseline } = both;
-    void request(before ? baseline : after, rows, null);
-    void request(before ? after : baseline, there, (before ? comparison.current : comparison.baseline).trace);
-  });
+    const beside = (before ? comparison.current : comparison.baseline).trace;
+    await Promise.all([
+      request(before ? baseline : after, rows, null),
+      request(before ? after : baseline, there, beside),
+    ]);
+  }
 
   async function request(layer: LayerField, rows: readonly number[], beside: string | null): Promise<void> {
     const missing = rows.filter((row) => !layer.exact(0, row));
@@ -55,4 +68,10 @@ export function followExactRows(
     });
     onKnown();
   }
+
+  return async (rows) => {
+    const layer = drawable();
+    const { comparison, field } = session.state();
+    if (layer !== null && layer.error > 0) await requestAll(layer, rows, comparison, field);
+  };
 }

@@ -171,7 +171,7 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     if (now?.kind === "token") return now.place;
     return chosenPlace(state());
   });
-  const listed = followAtRest(place, shown, () => trace()?.trace);
+  const listed = followAtRest(place, shown, () => trace()?.tokens);
   /** The edge in the readout: the one under the pointer, else the one that the token stands for. */
   const edge = createMemo<Edge | null>(() => {
     void version();
@@ -186,7 +186,8 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
   const marks = createMemo(() => editMarks(trace()?.edits ?? [], stackName(), layerIndex()));
 
   const effects = createEffects(session);
-  followExactRows(session, field, compared, rowsChanged);
+  /** Loads exact rows of some queries, in both passes if two are compared. */
+  const exactRows = followExactRows(session, field, compared, rowsChanged);
   /** What the open change box is about, and the element that it belongs to; null while it is closed. */
   const [changing, setChanging] = createSignal<Changing | null>(null);
 
@@ -223,7 +224,18 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     ...{ session, state, dark, trace, stack, field, shown, version, rowsChanged, listed, edge },
     ...{ focus, setFocus, detail, setDetail, overHead, setOverHead, headReadout, setHeadReadout },
     ...{ notice, notify, toCopy, setToCopy, copy, narrow, setWidth, help, setHelp },
-    ...{ overCell, setOverCell, compared, readings, marks, changing, setChanging, openChange, edgeWeight },
+    ...{
+      overCell,
+      setOverCell,
+      compared,
+      readings,
+      marks,
+      exactRows,
+      changing,
+      setChanging,
+      openChange,
+      edgeWeight,
+    },
     effects,
   };
 }
@@ -242,10 +254,10 @@ function followBrowser(): Accessor<boolean> {
 function followAtRest(
   place: Accessor<Place | null>,
   shown: Accessor<Shown>,
-  trace: Accessor<string | undefined>,
+  tokens: Accessor<object | undefined>,
 ): Accessor<Place | null> {
   const [listed, setListed] = createSignal<Place | null>(null);
-  createEffect(on(createMemo(trace), () => setListed(null)));
+  createEffect(on(createMemo(tokens), () => setListed(null)));
   createEffect(() => {
     const now = place();
     const { queries, keys } = shown();

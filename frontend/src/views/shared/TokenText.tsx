@@ -28,7 +28,12 @@ export function TokenText(props: TokenTextProps) {
     <>
       <Show when={substitute()}>{(other) => <bdi class="substitute">{word(other())}</bdi>}</Show>
       {substitute() === null ? "" : " / "}
-      <bdi title={text().length > LONG ? text() : undefined}>{text()}</bdi>
+      <bdi
+        classList={{ substitute: substitute() !== null }}
+        title={text().length > LONG ? text() : undefined}
+      >
+        {text()}
+      </bdi>
       <Show when={repeated()}>
         <span class="at">{`\u00a0${props.index}`}</span>
       </Show>

@@ -4,7 +4,8 @@ import type { LayerField } from "../../compute/layerField";
 import { decimals, differenceText, scoreText, weightText } from "../../marks/format";
 import { type EditMarks, lineMarkWords } from "../../state/editMarks";
 import type { Field } from "../../state/state";
-import type { TraceMessage } from "../../wire/messages";
+import type { EffectMessage, TraceMessage } from "../../wire/messages";
+import { EffectLine } from "../effect/EffectLine";
 import type { HeadReadout } from "../model/headReadout";
 import { PredictionLine } from "../shared/Predictions";
 import { TokenText } from "../shared/TokenText";
@@ -22,6 +23,8 @@ export interface ReadoutProps {
   /** More about what the pointer is on. */
   readonly detail: string | null;
   readonly trace: TraceMessage | null;
+  /** What two compared passes predict; null if there is only one. */
+  readonly effect: EffectMessage | null;
   /** The head under the pointer in the model view; it takes precedence over an edge. */
   readonly head: HeadReadout | null;
   /** What was just done, and the work in progress. */
@@ -104,7 +107,12 @@ export function Readout(props: ReadoutProps) {
       <span class="space" />
       {props.news}
       <Show when={props.detail === null}>
-        <PredictionLine trace={props.trace} near={props.edge?.query ?? null} />
+        <Show
+          when={props.effect}
+          fallback={<PredictionLine trace={props.trace} near={props.edge?.query ?? null} />}
+        >
+          {(effect) => <EffectLine effect={effect()} />}
+        </Show>
       </Show>
       <span class="keys">
         <kbd>←↑↓→</kbd> move <kbd>↵</kbd> zoom in <kbd>esc</kbd> zoom out <kbd>?</kbd> help

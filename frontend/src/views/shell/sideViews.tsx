@@ -81,12 +81,24 @@ function neuronsOf(page: Page): NeuronProps {
     get focus() {
       return page.focus();
     },
+    get marks() {
+      return page.marks();
+    },
+    get onChange() {
+      return page.session.canChange() ? page.openChange : undefined;
+    },
     onDetail: page.setDetail,
   });
 }
 
 function rowsOf(page: Page): RowTableProps {
   return mergeProps(sharedOf(page), {
+    get readings() {
+      return page.readings();
+    },
+    get shownField() {
+      return page.state().field;
+    },
     get place() {
       return page.listed();
     },

@@ -1,13 +1,15 @@
 import { createEffect, createMemo, createSignal, For, on, Show } from "solid-js";
+import type { ComparedLayer } from "../../compute/differenceLayer";
 import type { LayerField } from "../../compute/layerField";
-import { decimals, scoreText, weightText, word } from "../../marks/format";
+import { decimals, differenceText, scoreText, weightText, word } from "../../marks/format";
 import { css, headColor } from "../../marks/palette";
-import type { Place } from "../../state/state";
+import type { Field, Place } from "../../state/state";
 import type { TraceMessage } from "../../wire/messages";
 import { PredictionTables } from "../shared/Predictions";
+import { SignedBar } from "../shared/SignedBar";
 import { TokenText } from "../shared/TokenText";
 import { thresholdText } from "../shared/thresholdSteps";
-import { type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
+import { type Edge, type Focus, readEdge, type Shown, type WeightedEdge } from "../shared/weights";
 import { type ComparedRow, comparedPlaces, comparedRows, listedEdges } from "./rows";
 import { VirtualTable } from "./VirtualTable";
 
@@ -18,6 +20,9 @@ const NOTHING = "No weights to show";
 export interface RowTableProps {
   readonly field: LayerField | null;
   readonly version: number;
+  /** Both passes, if two are compared, and which is on show. */
+  readonly readings: ComparedLayer | null;
+  readonly shownField: Field;
   readonly shown: Shown;
   readonly dark: boolean;
   readonly place: Place | null;
@@ -41,9 +46,16 @@ export function RowHeading(props: RowTableProps) {
       <Show when={props.place}>
         {(shown) => (
           <span class="title">
-            <span class="quiet">attention {shown().side === "key" ? "to" : "from"} </span>
+            <span class="quiet">
+              {props.field?.signed ? "change of attention" : "attention"}{" "}
+              {shown().side === "key" ? "to" : "from"}{" "}
+            </span>
             <b>
-              <TokenText tokens={tokens(shown().side)} index={shown().index} />
+              <TokenText
+                tokens={tokens(shown().side)}
+                index={shown().index}
+                counterparts={props.shown.counterparts?.[shown().side]}
+              />
             </b>
           </span>
         )}
@@ -79,6 +91,7 @@ export function RowTable(props: RowTableProps) {
   );
   const side = () => (compared()[0] ?? props.place)?.side ?? "query";
   const others = () => (side() === "key" ? props.shown.queries : props.shown.keys);
+  const othersBefore = () => props.shown.counterparts?.[side() === "key" ? "query" : "key"];
   const edges = createMemo(() => {
     void props.version;
     if (props.field === null || props.place === null || compared().length > 0) return [];
@@ -103,7 +116,9 @@ export function RowTable(props: RowTableProps) {
     const { length } = props.shown.heads;
     return [
       ...(only === "" ? [] : [`only weights ${only}`]),
-      ...(compared().length > 0 && length > 1 ? [`maximum over ${length} heads`] : []),
+      ...(compared().length > 0 && length > 1
+        ? [`${props.field?.signed ? "largest change" : "maximum"} over ${length} heads`]
+        : []),
     ].join(" · ");
   };
   const cells = (edge: () => WeightedEdge) => {
@@ -113,38 +128,67 @@ export function RowTable(props: RowTableProps) {
         <i class="dot" style={{ background: color(edge().head) }} />
         {props.field?.layer}.{edge().head}
       </>,
-      <TokenText tokens={others()} index={side() === "key" ? edge().query : edge().key} />,
-      <i
-        class="weight-bar"
-        style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: color(edge().head) }}
+      <TokenText
+        tokens={others()}
+        index={side() === "key" ? edge().query : edge().key}
+        counterparts={othersBefore()}
       />,
-      <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
-      <span>{read()?.rank ?? "–"}</span>,
+      <Show
+        when={props.field?.signed}
+        fallback={
+          <i
+            class="weight-bar"
+            style={{ width: `${Math.max(1, edge().weight * 100)}%`, background: color(edge().head) }}
+          />
+        }
+      >
+        <SignedBar value={edge().weight} dark={props.dark} />
+      </Show>,
+      ...(props.readings === null
+        ? [
+            <span>{weightText(edge().weight, digits(edge().head, edge().query))}</span>,
+            <span>{read()?.rank ?? "–"}</span>,
+          ]
+        : (["before", "after", "difference"] as const).map((name) => <span>{inBoth(edge(), name)}</span>)),
       <span>{read()?.score == null ? "–" : scoreText(read()?.score as number, read()?.scoreError)}</span>,
     ];
+  };
+  const inBoth = (edge: Edge, name: Field): string => {
+    void props.version;
+    const { readings } = props;
+    if (readings === null) return "";
+    const at = props.shownField === "before" ? "readAt" : "read";
+    const { before, after } = readings[at](edge.head, edge.query, edge.key);
+    const size = digits(edge.head, edge.query);
+    if (name === "difference")
+      return before === null || after === null ? "–" : differenceText(after - before, size);
+    const weight = name === "before" ? before : after;
+    return weight === null ? "–" : weightText(weight, size);
   };
   const comparedText = (place: Place, { other, weights }: ComparedRow, at: number): string => {
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     if (!props.field?.allowed(props.shown.heads[0] ?? 0, query, key)) return "–";
-    return weightText(weights[at] ?? 0, decimals(props.field.error));
+    const text = props.field.signed ? differenceText : weightText;
+    return text(weights[at] ?? 0, decimals(props.field.error));
   };
   const comparedCells = (row: () => ComparedRow) => [
-    <TokenText tokens={others()} index={row().other} />,
+    <TokenText tokens={others()} index={row().other} counterparts={othersBefore()} />,
     ...compared().map((place, at) => (
       <>
-        <i class="cell-bar" style={{ width: `${(row().weights[at] ?? 0) * 100}%` }} />
+        <i class="cell-bar" style={{ width: `${Math.abs(row().weights[at] ?? 0) * 100}%` }} />
         <b>{comparedText(place, row(), at)}</b>
       </>
     )),
   ];
   /** The edge with the largest weight in a compared row. */
   const edgeOf = ({ other, weights }: ComparedRow): WeightedEdge => {
-    const place = compared()[weights.indexOf(Math.max(...weights))];
+    const sizes = weights.map(Math.abs);
+    const place = compared()[sizes.indexOf(Math.max(...sizes))];
     const [query, key] = place.side === "query" ? [place.index, other] : [other, place.index];
     let best: WeightedEdge = { head: props.shown.heads[0] ?? 0, query, key, weight: 0 };
     for (const head of props.shown.heads) {
       const weight = props.field?.row(head, query)[key] ?? 0;
-      if (weight > best.weight) best = { head, query, key, weight };
+      if (Math.abs(weight) > Math.abs(best.weight)) best = { head, query, key, weight };
     }
     return best;
   };
@@ -168,14 +212,19 @@ export function RowTable(props: RowTableProps) {
           when={compared().length > 0}
           fallback={
             <VirtualTable
-              label="Largest weights"
+              label={props.field?.signed ? "Largest differences" : "Largest weights"}
               columns={[
                 "head",
                 side() === "key" ? "from" : "to",
                 <span class="heard">weight as a bar</span>,
-                ...["weight", "rank", "score"],
+                ...(props.readings === null ? ["weight", "rank"] : ["before", "after", "difference"]),
+                props.field?.signed ? "Δ score" : "score",
               ]}
-              tracks="58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
+              tracks={
+                props.readings === null
+                  ? "58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
+                  : "52px minmax(64px, 1.1fr) minmax(20px, 1.4fr) 58px 58px 72px 58px"
+              }
               rows={edges()}
               keyOf={({ head, query, key }) => `${head} ${query} ${key}`}
               cells={cells}

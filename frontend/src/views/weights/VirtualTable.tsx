@@ -1,4 +1,5 @@
-import { createEffect, createMemo, createSignal, For, Index, type JSX, onCleanup, onMount } from "solid-js";
+import { createEffect, createMemo, createSignal, For, type JSX, Show } from "solid-js";
+import { createVisibleRows } from "../shared/visibleRows";
 
 export interface VirtualTableProps<T> {
   readonly label: string;
@@ -23,25 +24,17 @@ const HEIGHT = 26;
 /** A table that renders only visible rows. Arrow keys move between rows, Enter or Space selects one. */
 export function VirtualTable<T>(props: VirtualTableProps<T>) {
   let box!: HTMLDivElement;
-  const [scroll, setScroll] = createSignal(0);
-  const [height, setHeight] = createSignal(0);
   const [cursor, setCursor] = createSignal<string | null>(null);
   const active = createMemo(() => {
     const at = cursor() === null ? -1 : props.rows.findIndex((row) => props.keyOf(row) === cursor());
     return at < 0 ? null : at;
   });
-  onMount(() => {
-    const watch = new ResizeObserver(() => setHeight(box.clientHeight));
-    watch.observe(box);
-    onCleanup(() => watch.disconnect());
-  });
-  const first = createMemo(() => Math.max(0, Math.floor(scroll() / HEIGHT) - 2));
-  const inSight = createMemo(() => {
-    const last = Math.min(props.rows.length, Math.ceil((scroll() + height()) / HEIGHT) + 2);
-    return props.rows.slice(first(), last);
+  const visible = createVisibleRows({
+    ...{ scroller: () => box, count: () => props.rows.length, height: HEIGHT, beyond: 3 },
   });
   createEffect(() => {
-    if (props.rows.length > 0 && first() + inSight().length >= props.rows.length) props.onEnd();
+    const last = visible().at(-1)?.index ?? -1;
+    if (props.rows.length > 0 && last >= props.rows.length - 1) props.onEnd();
   });
   const go = (index: number): void => {
     const at = Math.max(0, Math.min(props.rows.length - 1, index));
@@ -49,12 +42,13 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
     setCursor(props.keyOf(props.rows[at]));
     const top = at * HEIGHT;
     if (top < box.scrollTop) box.scrollTop = top;
-    else if (top + 2 * HEIGHT > box.scrollTop + height()) box.scrollTop = top + 2 * HEIGHT - height();
+    else if (top + 2 * HEIGHT > box.scrollTop + box.clientHeight)
+      box.scrollTop = top + 2 * HEIGHT - box.clientHeight;
     props.onPoint(props.rows[at]);
   };
   const key = (event: KeyboardEvent): void => {
     const at = active() ?? -1;
-    const page = Math.max(1, Math.floor(height() / HEIGHT) - 2);
+    const page = Math.max(1, Math.floor(box.clientHeight / HEIGHT) - 2);
     const steps: Readonly<Record<string, number>> = {
       ArrowDown: at + 1,
       ArrowUp: at - 1,
@@ -85,7 +79,6 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
       aria-activedescendant={active() === null ? undefined : `weight-${active()}`}
       data-testid="weights"
       style={{ "--tracks": props.tracks }}
-      on:scroll={() => setScroll(box.scrollTop)}
       on:keydown={key}
       on:blur={() => props.onPoint(null)}
       on:pointerover={(event) => props.onPoint(rowAt(event) ?? null)}
@@ -101,21 +94,27 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
         <For each={props.columns}>{(column) => <span role="columnheader">{column}</span>}</For>
       </div>
       <div class="body" style={{ height: `${props.rows.length * HEIGHT}px` }}>
-        <Index each={inSight()} fallback={<p class="hint">{props.empty}</p>}>
-          {(row, at) => (
-            <div
-              class="weight-row"
-              classList={{ active: active() === first() + at }}
-              role="row"
-              id={`weight-${first() + at}`}
-              aria-rowindex={first() + at + 2}
-              aria-selected={active() === first() + at}
-              style={{ transform: `translateY(${(first() + at) * HEIGHT}px)` }}
-            >
-              <For each={props.cells(row)}>{(cell) => <span role="gridcell">{cell}</span>}</For>
-            </div>
-          )}
-        </Index>
+        <Show when={props.rows.length > 0} fallback={<p class="hint">{props.empty}</p>}>
+          <For each={visible()}>
+            {(item) => (
+              <Show when={props.rows[item.index]}>
+                {(row) => (
+                  <div
+                    class="weight-row"
+                    classList={{ active: active() === item.index }}
+                    role="row"
+                    id={`weight-${item.index}`}
+                    aria-rowindex={item.index + 2}
+                    aria-selected={active() === item.index}
+                    style={{ transform: `translateY(${item.start}px)` }}
+                  >
+                    <For each={props.cells(row)}>{(cell) => <span role="gridcell">{cell}</span>}</For>
+                  </div>
+                )}
+              </Show>
+            )}
+          </For>
+        </Show>
       </div>
     </div>
   );

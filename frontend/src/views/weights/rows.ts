@@ -11,7 +11,7 @@ export interface ComparedRow {
   readonly weights: readonly number[];
 }
 
-/** The edges at a place with the largest weights, in descending order, within the threshold and top limit. */
+/** The edges at a place with the largest weights or differences, by descending magnitude, within the threshold and top limit. */
 export function listedEdges(
   field: LayerField,
   shown: Shown,
@@ -21,11 +21,11 @@ export function listedEdges(
   const rules = rowRules(shown, 0);
   const cutoffs = new Map<number, number>();
   const drawn = ({ head, query, weight }: WeightedEdge): boolean => {
-    if (rules.top === null) return weight >= rules.least;
+    if (rules.top === null) return Math.abs(weight) >= rules.least;
     const at = head * field.queries + query;
     const known = cutoffs.get(at) ?? cutoffOf(field.row(head, query), rules);
     cutoffs.set(at, known);
-    return weight >= known;
+    return Math.abs(weight) >= known;
   };
   const more = rules.top === null || place.side === "query" ? most : 4 * most;
   return heaviestEdges(field, shown, place, more).filter(drawn).slice(0, most);
@@ -40,7 +40,7 @@ export function comparedPlaces(pins: readonly Place[], place: Place | null): rea
   return extra && place !== null ? [...same, place] : same;
 }
 
-/** Tokens opposite some places, sorted by their largest weight; with several heads, each weight is the maximum. */
+/** Tokens opposite some places, sorted by their largest magnitude; with several heads, each number is the one with the largest magnitude. */
 export function comparedRows(
   field: LayerField,
   shown: Shown,
@@ -55,7 +55,8 @@ export function comparedRows(
     for (const head of shown.heads) {
       const weights = weightsAt(field, head, place);
       for (let other = 0; other < (weights?.length ?? 0); other++) {
-        largest[other] = Math.max(largest[other], (weights as Float32Array)[other]);
+        const weight = (weights as Float32Array)[other];
+        if (Math.abs(weight) > Math.abs(largest[other])) largest[other] = weight;
       }
     }
     return largest;
@@ -64,8 +65,9 @@ export function comparedRows(
   for (let other = 0; other < opposite.length; other++) {
     if (opposite[other] === 0) continue;
     const weights = columns.map((column) => column[other]);
-    if (Math.max(...weights) > 0 && Math.max(...weights) >= rules.least) rows.push({ other, weights });
+    const most = Math.max(...weights.map(Math.abs));
+    if (most > 0 && most >= rules.least) rows.push({ other, weights });
   }
-  const heaviest = new Map(rows.map((row) => [row, Math.max(...row.weights)]));
+  const heaviest = new Map(rows.map((row) => [row, Math.max(...row.weights.map(Math.abs))]));
   return rows.sort((a, b) => (heaviest.get(b) ?? 0) - (heaviest.get(a) ?? 0)).slice(0, most);
 }

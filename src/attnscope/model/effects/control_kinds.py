@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from attnscope.edits import AddVector, Edit, ScaleNeuron
+from attnscope.edits import AddVector, Edit
 from attnscope.edits.validation import span_of
 from attnscope.errors import InputError
 from attnscope.model.effects.alternatives import ALL_UP_TO
@@ -97,8 +97,8 @@ def _key_words(prompt: Prompt, edits: Sequence[Any], draws: int) -> str:
     return "other key" if draws == 1 else "other keys"
 
 
-def _pair_words(_prompt: Prompt, edits: Sequence[ScaleNeuron], draws: int) -> str:
-    places = {(edit.layer, cast("Any", edit).head, edit.dims) for edit in edits}
+def _pair_words(_prompt: Prompt, edits: Sequence[Any], draws: int) -> str:
+    places = {(edit.layer, edit.head, edit.dims) for edit in edits}
     heads = sorted({(layer, head) for layer, head, _ in places})
     where = f"head {heads[0][0]}.{heads[0][1]}" if len(heads) == 1 else "the same heads"
     dims = next(iter(places))[2]

@@ -41,6 +41,16 @@ def optional_text_of(body: Mapping[str, Any], field: str) -> str | None:
     return None if body.get(field) is None else text_of(body, field)
 
 
+def fields_of(body: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """An object of further fields; empty if it is missing or null."""
+    value: object = body.get(field)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(f"`{field}` must be an object; got {_kind(value)}.")
+    return cast("dict[str, Any]", value)
+
+
 def prompt_of(body: Mapping[str, Any], field: str, messages: Sequence[Turn] | None, image: object) -> str:
     """The text of a prompt, or the joined content of a chat. With an image, there need not be a text."""
     if messages is not None:
