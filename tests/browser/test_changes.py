@@ -53,11 +53,12 @@ def settle(page: Page) -> None:
 def probabilities(model: attnscope.Model, edits: Sequence[Edit]) -> dict[str, str]:
     """The most probable next tokens of the edited model, and their probabilities as the foot of the page writes them."""
     trace = model.trace(TEXT, edits=list(edits))
-    return {choice.text.strip(): f"{choice.probability:.2f}" for choice in trace.next_tokens(3)}
+    assert trace.next_tokens is not None
+    return {text.strip(): f"{probability:.2f}" for text, _, probability in trace.next_tokens[:3]}
 
 
 def expect_next(page: Page, expected: dict[str, str]) -> None:
-    foot = page.get_by_test_id("readout")
+    foot = page.get_by_test_id("guesses")
     for word, probability in expected.items():
         expect(foot).to_contain_text(f"{word} {probability}", timeout=RUN_MS)
 
