@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from helpers.chromium_page import TIMEOUT_MS, watch_complaints
 from helpers.compared_page import HE, NURSE, QUERY, RUN_MS, change_box, compare_with, settle, thumbnail, turn_off, visit
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Position, expect
 
 VIOLATIONS = """axe.run(document, {resultTypes: ['violations']}).then(({violations}) =>
     violations.map(({id, nodes}) => `${id}: ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary}`))"""
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def expect_no_violations(page: Page, state: str) -> None:
     for width in (1400, 700):
         page.set_viewport_size({"width": width, "height": 900})
         expect(page.get_by_test_id("tab-head")).to_have_count(1 if width == 700 else 0)
-        for scheme in ("light", "dark"):
+        for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             expect(page.locator(".attnscope .app")).to_be_visible()
             found = page.evaluate(VIOLATIONS)
@@ -61,11 +63,11 @@ def test_axe_finds_nothing_with_changes_and_comparisons(page: Page, app_server: 
     expect_no_violations(page, "two prompts")
 
 
-def hold(page: Page, target: Locator, position: dict[str, float] | None = None) -> Locator:
+def hold(page: Page, target: Locator, position: Position | None = None) -> Locator:
     """Rest a finger on something until the change box is open."""
     box = target.bounding_box()
     assert box
-    at = position or {"x": box["width"] / 2, "y": box["height"] / 2}
+    at: Position = position or {"x": box["width"] / 2, "y": box["height"] / 2}
     touch = page.context.new_cdp_session(page)
     point = {"x": box["x"] + at["x"], "y": box["y"] + at["y"]}
     touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from helpers import shown_numbers as shown
 
@@ -32,7 +32,7 @@ def settle(page: Page) -> None:
     expect(page.get_by_test_id("pending")).to_have_count(0, timeout=RUN_MS)
 
 
-def thumbnail(page: Page, layer: int, head: int) -> dict[str, float]:
+def thumbnail(page: Page, layer: int, head: int) -> Position:
     """The position of a head's thumbnail, from the upper left of the grid."""
     pitch = page.get_by_test_id("model-grid").get_attribute("data-pitch")
     assert pitch
