@@ -1,8 +1,8 @@
+import { computePosition, flip, offset, shift } from "@floating-ui/dom";
 import { createEffect, createSignal, Match, on, onCleanup, Show, Switch } from "solid-js";
 import type { ChangeSubject } from "../../state/changeSubject";
 import type { Change } from "../../state/state";
 import type { Page } from "../page/page";
-import { placeBeside } from "./boxPlace";
 import { HeadBox } from "./HeadBox";
 import { LineBox } from "./LineBox";
 import { NeuronBox } from "./NeuronBox";
@@ -29,23 +29,30 @@ export function ChangeBox(props: { readonly page: Page }) {
     if (box !== undefined && !event.composedPath().includes(box)) page.setChanging(null);
   };
 
-  const place = (): void => {
+  const place = async (): Promise<void> => {
     const at = page.changing()?.at;
     if (box === undefined || at === undefined) return;
-    const { offsetWidth: width, offsetHeight: height } = box;
-    const { clientWidth, clientHeight } = document.documentElement;
-    const { x, y } = placeBeside(at, { width, height }, { width: clientWidth, height: clientHeight });
+    const reference = { getBoundingClientRect: () => DOMRect.fromRect(at) };
+    const { x, y } = await computePosition(reference, box, {
+      strategy: "fixed",
+      placement: "right-start",
+      middleware: [
+        offset(8),
+        flip({ fallbackPlacements: ["left-start", "bottom-start", "top-start"], padding: 8 }),
+        shift({ crossAxis: true, padding: 8 }),
+      ],
+    });
     Object.assign(box.style, { left: `${x}px`, top: `${y}px` });
   };
   const open = (element: HTMLDivElement): void => {
     box = element;
     queueMicrotask(() => {
       element.showPopover();
-      place();
+      void place();
       element.querySelector<HTMLElement>("input[type=range]:enabled, button:enabled")?.focus();
     });
     document.addEventListener("pointerdown", outside, true);
-    const grown = new ResizeObserver(place);
+    const grown = new ResizeObserver(() => void place());
     grown.observe(element);
     onCleanup(() => {
       document.removeEventListener("pointerdown", outside, true);
