@@ -223,7 +223,7 @@ function rowsOf(rows: readonly (readonly number[])[]): Rows {
 describe("texts about differences", () => {
   const facts = {
     ...{ full: 0.8487, name: "after − before", scale: "root", over: "heads" },
-    ...{ unchanged: [0, 1, 2], layers: 5, note: null, omitted: [], tinted: false },
+    ...{ unchanged: [0, 1, 2], layers: 5, coming: false, note: null, omitted: [], tinted: false },
   } as const;
 
   it("say the scale, the range, and which layers are equal", () => {
@@ -234,6 +234,7 @@ describe("texts about differences", () => {
       "after − before, √ scale, ±.85 · gray: no change",
     );
     expect(differenceWords({ ...facts, full: 0 })).toBe("after − before: no change");
+    expect(differenceWords({ ...facts, full: 0, coming: true })).toBe("after − before: still loading");
     expect(differenceWords({ ...facts, tinted: true })).toBe("tint: after − before; gray: the current pass");
   });
 

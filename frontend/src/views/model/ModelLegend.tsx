@@ -24,9 +24,7 @@ export function ModelLegend(props: LegendProps) {
     <div class="legend" data-testid="model-legend">
       <canvas class="ramp" width="64" height="8" aria-hidden="true" ref={(canvas) => ramp(canvas, props)} />
       <span>
-        <Show when={props.difference} fallback={props.notes}>
-          {(facts) => <>{differenceWords(facts())}</>}
-        </Show>
+        {props.difference === null ? props.notes : differenceWords(props.difference)}
         <Show when={props.changed.length > 0}>
           <span class="changed-heads" data-testid="changed-heads">
             {" · "}
