@@ -222,7 +222,7 @@ function rowsOf(rows: readonly (readonly number[])[]): Rows {
 
 describe("texts about differences", () => {
   const facts = {
-    ...{ full: 0.8487, name: "after − before", scale: "root", over: "heads" },
+    ...({ full: 0.8487, name: "after − before", scale: "root", over: "heads" } as const),
     ...{ unchanged: [0, 1, 2], layers: 5, coming: false, note: null, omitted: [], tinted: false },
   } as const;
 

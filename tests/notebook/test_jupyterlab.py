@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,51 +109,46 @@ def test_a_model_widget_has_a_prompt_box_and_python_gets_the_trace(notebook: Not
     expect(notebook.page.locator(".attnscope")).to_have_count(2)
 
 
-def test_the_baseline_the_field_and_the_edits_are_traits_that_python_sets_and_clicks_change(notebook: Notebook) -> None:
-    code = """
-    from attnscope.edits import ScaleHead
-    off = model.trace("the cat sat", edits=[ScaleHead(2, 1, 0)])
-    both = attnscope.show(off, layer=4)
-    both
-    """
-    notebook.start(textwrap.dedent(code))
-    widget = notebook.widget(2)
+def test_python_sets_the_baseline_and_the_field_and_clicks_change_them(notebook: Notebook) -> None:
+    widget = notebook.widget(1)
     line = widget.get_by_test_id("comparison")
-    expect(widget.get_by_test_id("query-2")).to_be_visible()
-    expect(line.get_by_role("radio")).to_have_count(0)
-    assert notebook.run("print(both.baseline, both.field, both.edits)") == "None after []"
-
-    notebook.run("plain = model.trace('the cat sat'); both.baseline = plain; both.field = 'before'")
+    notebook.run("plain = model.trace('the dog sat on the mat', pair='the cat lay on the rug')")
+    assert notebook.run("print(widget.baseline, widget.field, widget.edits)") == "None after []"
+    notebook.run("widget.baseline = plain; widget.field = 'before'")
     expect(line.get_by_role("radio", name="before")).to_be_checked()
+    expect(widget.get_by_test_id("query-2")).to_contain_text("dog")
     line.get_by_role("radio", name="difference").click()
-    expect(line.get_by_role("radio", name="difference")).to_be_checked()
-    assert notebook.run("print(both.field, both.baseline == plain.id, both.trace is off)") == "difference True True"
-    assert notebook.run("print(both.baseline_trace is plain)") == "True"
-
+    expect(widget.get_by_test_id("query-2")).to_contain_text("cat")
+    printed = "print(widget.field, widget.baseline == plain.id, widget.trace is trace, widget.baseline_trace is plain)"
+    assert notebook.run(printed) == "difference True True True"
     widget.get_by_test_id("baseline").click()
     widget.get_by_test_id("baseline-none").click()
     expect(line.get_by_role("radio")).to_have_count(0)
-    assert notebook.run("print(both.baseline, both.field)\nboth.close()") == "None after"
-    expect(notebook.page.locator(".attnscope")).to_have_count(2)
+    assert notebook.run("print(widget.baseline, widget.field)") == "None after"
 
 
-def test_edits_that_python_sets_are_made_and_those_of_the_page_are_read(notebook: Notebook) -> None:
-    notebook.start("from attnscope.edits import ScaleHead\nlive = attnscope.show(model, edits=[ScaleHead(2, 1, 0)])\nlive")
-    widget = notebook.widget(2)
-    line = widget.get_by_test_id("comparison")
-    widget.get_by_test_id("prompt").fill("a dog")
-    widget.get_by_test_id("prompt").press("Enter")
-    expect(line.get_by_role("radio", name="after")).to_be_checked()
-    shown = "print([len(live.trace.edits), len(live.baseline_trace.edits), live.field, [one['head'] for one in live.edits]])"
-    assert notebook.run(shown) == "[1, 0, 'after', [1]]"
-    notebook.run("live.edits = [ScaleHead(2, 1, 0), ScaleHead(3, 5, 0.5)]")
-    expect(widget.get_by_test_id("changes-short").get_by_role("listitem")).to_have_count(2)
-    expect(widget.get_by_test_id("pending")).to_have_count(0)
-    assert notebook.run(shown) == "[2, 0, 'after', [1, 5]]"
-    notebook.run("live.edits = []")
-    expect(line.get_by_role("radio")).to_have_count(0)
-    assert notebook.run("print(live.edits, live.baseline, len(live.trace.edits))\nlive.close()") == "[] None 0"
-    expect(notebook.page.locator(".attnscope")).to_have_count(2)
+def test_edits_that_python_sets_are_made_by_the_model(browser: Browser, lab: str, folder: Path) -> None:
+    show = "from attnscope.edits import ScaleHead\nlive = attnscope.show(model, edits=[ScaleHead(2, 1, 0)])\nlive"
+    write_notebook(folder / "edits.ipynb", [f"{TRACE.strip()};", show, ""])
+    shown = (
+        "print(len(live.trace.edits), len(live.baseline_trace.edits), live.field, [one['head'] for one in live.edits])"
+    )
+    with Notebook.open(browser, lab, "edits.ipynb") as notebook:
+        notebook.run_next()
+        notebook.run_next()
+        widget = notebook.widget(0)
+        after = widget.get_by_test_id("comparison").get_by_role("radio", name="after")
+        widget.get_by_test_id("prompt").fill("a dog")
+        widget.get_by_test_id("prompt").press("Enter")
+        expect(after).to_be_checked()
+        assert notebook.run(shown) == "1 0 after [1]"
+        notebook.run("live.edits = [ScaleHead(2, 1, 0), ScaleHead(3, 5, 0.5)]")
+        expect(widget.get_by_test_id("changes-short").get_by_role("listitem")).to_have_count(2)
+        expect(widget.get_by_test_id("pending")).to_have_count(0)
+        assert notebook.run(shown) == "2 0 after [1, 5]"
+        notebook.run("live.edits = []")
+        expect(after).to_have_count(0)
+        assert notebook.run("print(live.edits, live.baseline, len(live.trace.edits))") == "[] None 0"
 
 
 def test_all_columns_of_the_neurons_can_be_reached_beside_the_other_views(notebook: Notebook) -> None:

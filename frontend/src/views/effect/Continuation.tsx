@@ -2,12 +2,12 @@ import { createMemo, Show } from "solid-js";
 import { alignedColumns, sameCount } from "../../compute/tokenAlignment";
 import { probabilityText } from "../../marks/effect";
 import { face, word } from "../../marks/format";
-import { GREEDY, NEW_TOKENS, type PassName } from "../../state/continuation";
+import { NEW_TOKENS, type PassName, type Sampling, sameSampling } from "../../state/continuation";
 import { fieldNames } from "../../state/fieldNames";
 import type { GenerateStep } from "../../wire/messages";
 import type { Page } from "../page/page";
 import { type PairedToken, PairedTokens, type TokenPair } from "./PairedTokens";
-import { SamplingMenu } from "./SamplingMenu";
+import { SamplingMenu, samplingWords } from "./SamplingMenu";
 
 /** Both passes continued: aligned tokens, each with a bar for its probability. */
 export function Continuation(props: { readonly page: Page }) {
@@ -34,8 +34,8 @@ export function Continuation(props: { readonly page: Page }) {
     })),
   );
   const names = () => {
-    const both = effects.passes();
-    return both === null ? { before: "before", after: "after" } : fieldNames(both);
+    const { comparison } = props.page.state();
+    return comparison === null ? { before: "before", after: "after" } : fieldNames(comparison);
   };
   const selected = () => {
     const step = effects.step();
@@ -57,7 +57,7 @@ export function Continuation(props: { readonly page: Page }) {
           <span class="quiet">bar: probability</span>
           <span class="space" />
           <span class="quiet num" data-testid="continuation-note">
-            {noteOf(now(), sameCount(columns().aligned))}
+            {noteOf(now(), sameCount(columns().aligned), effects.sampling())}
           </span>
           <SamplingMenu effects={effects} />
           <Show
@@ -121,16 +121,14 @@ function pairedToken(step: GenerateStep | undefined, index: number, same: boolea
   };
 }
 
-/** How much is there, and how it was chosen. */
-function noteOf(now: ReturnType<Page["effects"]["continuation"]>, same: number): string {
+/** How much is there, and how it was chosen if the next tokens are chosen otherwise. */
+function noteOf(now: ReturnType<Page["effects"]["continuation"]>, same: number, next: Sampling): string {
   if (now === null) return "";
   const { before, after, state, progress, sampling } = now;
   if (state === "writing" && progress !== null) return `${progress.done} of ${progress.total} tokens so far`;
-  const longest = Math.max(before.steps.length, after.steps.length);
-  const how =
-    sampling.temperature === GREEDY.temperature
-      ? "greedy"
-      : `temperature ${sampling.temperature}, seed ${sampling.seed}`;
-  if (state === "stopped") return `stopped: ${before.steps.length} and ${after.steps.length} tokens`;
-  return longest === 0 ? "" : `${same} of ${longest} tokens the same · ${how}`;
+  const [first, second] = [before.steps.length, after.steps.length];
+  if (state === "stopped") return `stopped: ${first} and ${second} tokens`;
+  const longest = Math.max(first, second);
+  const how = sameSampling(sampling, next) ? "" : ` · ${samplingWords(sampling)}`;
+  return longest === 0 ? "" : `${same} of ${longest} tokens the same${how}`;
 }

@@ -36,8 +36,7 @@ export function HeadContrast(props: { readonly page: Page }) {
   const query = () => {
     const { token } = state().selection;
     const selected = token?.side === "query" && state().field !== "before" ? token.index : null;
-    const substituted = passes()?.alignment?.substituted.at(-1)?.[0];
-    return chosen().query ?? selected ?? substituted ?? queries().length - 1;
+    return selected ?? queries().findLastIndex(({ special }) => !special);
   };
   /** The two keys whose weights differ most in opposite directions, in the selected head. */
   const suggested = createMemo((): readonly [number, number] | null => {
@@ -100,7 +99,7 @@ export function HeadContrast(props: { readonly page: Page }) {
     );
   const free = () =>
     effects.continuation()?.state !== "writing" && !["effect", "control"].includes(effects.stage());
-  const named = (index: number) => (tokens()[index] === undefined ? "" : word(tokens()[index]));
+  const named = (all: readonly Token[], index: number) => (all[index] === undefined ? "" : word(all[index]));
   const patch = () =>
     replacementsOf(props.page, {
       ...{ kind: "head", stack: stackName(), layer: state().selection.layer, head: headsOn(state())[0] ?? 0 },
@@ -133,7 +132,7 @@ export function HeadContrast(props: { readonly page: Page }) {
               testid="contrast-other"
               onChange={(other) => setChosen({ ...chosen(), other })}
             />
-            {` where ${queries()[query()] === undefined ? "" : word(queries()[query()])} attends, minus the same before`}
+            {` where ${named(queries(), query())} attends, minus the same ${names().before === "before" ? "" : "for "}${names().before}`}
           </span>
           <span class="space" />
           <Show when={now() !== null && !both() && session.can("run")}>
@@ -142,7 +141,7 @@ export function HeadContrast(props: { readonly page: Page }) {
               class="ghost small"
               data-testid="both-orders"
               disabled={!free() || own.busy() !== null}
-              title={`Run both inputs with “${named(now()?.place.one ?? -1)}” and “${named(now()?.place.other ?? -1)}” swapped`}
+              title={`Run both inputs with “${named(tokens(), now()?.place.one ?? -1)}” and “${named(tokens(), now()?.place.other ?? -1)}” swapped`}
               on:click={() => {
                 const two = passes();
                 if (two !== null) void own.swap(two);

@@ -36,8 +36,8 @@ export function NextToken(props: { readonly page: Page }) {
     return chart()?.shares ? changeText(after - before) : signed(after - before, 2);
   };
   const names = () => {
-    const both = effects.passes();
-    return both === null ? { before: "before", after: "after" } : fieldNames(both);
+    const { comparison } = props.page.state();
+    return comparison === null ? { before: "before", after: "after" } : fieldNames(comparison);
   };
   const moved = () => (fresh() ? (effects.effect()?.moved ?? null) : null);
   return (

@@ -1,15 +1,18 @@
+import type { Sampling } from "../../state/continuation";
 import type { Effects } from "../../state/effect";
 import { Popover } from "../shared/Popover";
+
+/** `greedy`, or the temperature and the seed. */
+export function samplingWords({ temperature, seed }: Sampling): string {
+  return temperature === null ? "greedy" : `temperature ${temperature}, seed ${seed}`;
+}
 
 const MOST_SEED = 2 ** 31 - 1;
 
 /** How the next tokens are chosen: always the most probable one, or at random with a temperature. */
 export function SamplingMenu(props: { readonly effects: Effects }) {
   const { sampling, setSampling } = props.effects;
-  const face = () => {
-    const { temperature, seed } = sampling();
-    return temperature === null ? "greedy ▾" : `temperature ${temperature}, seed ${seed} ▾`;
-  };
+  const face = () => `${samplingWords(sampling())} ▾`;
   return (
     <Popover
       kind="dialog"

@@ -12,11 +12,12 @@ const WHOLE = 60;
 
 /** The tokens of two inputs, aligned, with those boxed that are substituted. */
 export function WhatDiffers(props: { readonly page: Page }) {
-  const { state } = props.page;
+  const { state, effects } = props.page;
   const comparison = createMemo(() => state().comparison);
   const columns = createMemo(() => {
     const now = comparison();
-    if (now?.alignment == null || now.alignment.identical) return null;
+    // The continuations show the difference of their own texts.
+    if (now?.alignment == null || now.alignment.identical || effects.step() !== null) return null;
     const [side] = Object.keys(now.current.tokens);
     const [after, before] = [now.current.tokens[side], now.baseline.tokens[side] ?? []];
     const substituted = new Set(now.alignment.substituted.map(([here]) => here));

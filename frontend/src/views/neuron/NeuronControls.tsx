@@ -1,4 +1,5 @@
 import { Show } from "solid-js";
+import { differenceName } from "../../state/fieldNames";
 import type { Order } from "../../state/state";
 import { SegmentedControl } from "../shared/SegmentedControl";
 import type { NeuronProps, NeuronView } from "./createNeuronView";
@@ -28,6 +29,13 @@ export function NeuronControls(props: NeuronProps & { readonly now: NeuronView }
           onChange={(neurons) => session.dispatch({ type: "view", view: { neurons } })}
         />
       </div>
+      <Show when={props.field?.signed && state().comparison}>
+        {(comparison) => (
+          <span class="quiet" data-testid="neuron-difference">
+            {differenceName(comparison())}
+          </span>
+        )}
+      </Show>
       <span class="space" />
       <Show when={open() && props.now.layer() !== null}>
         <button

@@ -30,11 +30,6 @@ export function NeuronHeading(props: NeuronProps & { readonly now: NeuronView })
             </For>
           </select>
         </Show>
-        <Show when={props.field?.signed}>
-          <span class="quiet" data-testid="neuron-difference">
-            after − before
-          </span>
-        </Show>
         <Show when={props.now.traced()}>
           {(traced) => (
             <b class="title">

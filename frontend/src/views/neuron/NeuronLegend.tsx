@@ -29,7 +29,7 @@ export function NeuronLegend(props: NeuronLegendProps) {
       all.push(stillLayer(props.field, props.layer));
     if (now === null) return all.join(" · ");
     const { softcap, bias } = now.vectors.data;
-    if (now.trace.signed) all.push("after − before, at aligned tokens");
+    if (now.trace.signed) all.push("Δ: difference, at aligned tokens");
     if (softcap !== null || bias !== null) all.push(`score = ${scoreFormula(now.vectors)}`);
     const sink = props.now.sink();
     if (sink !== null) all.push(`learned sink: ${percent(sink)} of the attention`);

@@ -29,7 +29,7 @@ export function headingsOf(
   axis: "axis" | "range",
   isDifference = false,
 ): readonly Heading[] {
-  const named = (text: string) => (isDifference ? `Δ ${text}` : text);
+  const named = (text: string) => (isDifference ? `Δ${text}` : text);
   const told = (title: string) => (isDifference ? `After minus before. ${title}` : title);
   const { span, fold } = columns;
   const across = vectors.dim / fold;
@@ -50,8 +50,8 @@ export function headingsOf(
       `The input of the softmax: ${formula}`,
     ],
     softmax: [
-      "softmax",
-      softmax.width < NARROW_BARS ? "α" : "attention",
+      isDifference && softmax.width < NARROW_BARS ? "α" : "softmax",
+      isDifference ? null : softmax.width < NARROW_BARS ? "α" : "attention",
       "The attention weight: the softmax of the scores over all unmasked keys",
     ],
   };

@@ -43,12 +43,15 @@ export function pairedWord(
   return other === null ? word(token) : `${word(other)} / ${word(token)}`;
 }
 
+/** Letters of room for the two leading marks and the number beside a pair of names. */
+const PAIR_LETTERS = 4;
+
 /** The length of the longest name in a column, in characters. */
 export function longestName(tokens: readonly Token[], counterparts?: readonly (Token | null)[]): number {
   let longest = longestToken(tokens);
   tokens.forEach((token, index) => {
     if (substituteOf(counterparts, token, index) !== null)
-      longest = Math.max(longest, nameLength(tokens, index, counterparts));
+      longest = Math.max(longest, PAIR_LETTERS + nameLength(tokens, index, counterparts));
   });
   return longest;
 }

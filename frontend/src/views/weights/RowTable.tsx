@@ -223,7 +223,7 @@ export function RowTable(props: RowTableProps) {
               tracks={
                 props.readings === null
                   ? "58px minmax(70px, 1.1fr) minmax(30px, 1.4fr) 56px 40px 58px"
-                  : "52px minmax(64px, 1.1fr) minmax(20px, 1.4fr) 58px 58px 72px 58px"
+                  : "52px minmax(64px, 1.1fr) minmax(20px, 1.4fr) 58px 58px 80px 62px"
               }
               rows={edges()}
               keyOf={({ head, query, key }) => `${head} ${query} ${key}`}
