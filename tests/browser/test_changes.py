@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlencode
@@ -60,7 +61,8 @@ def probabilities(model: attnscope.Model, edits: Sequence[Edit]) -> dict[str, st
 def expect_next(page: Page, expected: dict[str, str]) -> None:
     foot = page.get_by_test_id("guesses")
     for word, probability in expected.items():
-        expect(foot).to_contain_text(f"{word} {probability}", timeout=RUN_MS)
+        # With two passes: the probability before → after.
+        expect(foot).to_contain_text(re.compile(rf"{word} ([\d.]+ → )?{probability}"), timeout=RUN_MS)
 
 
 def open_box(page: Page) -> Locator:

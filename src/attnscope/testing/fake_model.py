@@ -7,11 +7,12 @@ that a test can block a pass there or make it fail.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from attnscope.attention import LayerRecord, Mask, QKRecord
 from attnscope.edits import Edit, ScaleHead
@@ -148,7 +149,7 @@ class FakeModel:
 
     def trace(
         self,
-        text: TextOrChat | ModelInputs,
+        text: TextOrChat | ModelInputs | Mapping[str, Tensor],
         pair: str | None = None,
         *,
         target: str | None = None,
@@ -157,6 +158,8 @@ class FakeModel:
         observer: Observer | None = None,
     ) -> Trace:
         """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse."""
+        if isinstance(text, Mapping):
+            raise InputError("A fake model has no tensors as inputs. Pass a text.")
         encoded = (
             text
             if isinstance(text, ModelInputs)
