@@ -1,4 +1,4 @@
-import { For, type JSX, Show } from "solid-js";
+import { For, type JSX, onMount, Show } from "solid-js";
 import { fieldDetails, fieldNames } from "../../state/fieldNames";
 import { type Comparison, FIELDS, type Field } from "../../state/state";
 import type { Page } from "../page/page";
@@ -28,10 +28,16 @@ export function FieldSwitch(props: {
     event.preventDefault();
     event.stopPropagation();
   };
+  let fields!: HTMLDivElement;
+  // The menu that chose the baseline is gone; without this, keyboard focus would be lost.
+  onMount(() => {
+    if ((fields.getRootNode() as ShadowRoot).activeElement === null)
+      fields.querySelector<HTMLElement>("[aria-checked=true]")?.focus({ preventScroll: true });
+  });
   const detail = (field: Field) => (field === "difference" ? "" : details()[field]);
   return (
     <div class="switch" data-testid="field-switch">
-      <div class="fields" role="radiogroup" aria-label="Field" on:keydown={key}>
+      <div class="fields" ref={fields} role="radiogroup" aria-label="Field" on:keydown={key}>
         <For each={FIELDS}>
           {(field) => (
             <button
