@@ -157,7 +157,10 @@ class FakeModel:
         edits: Sequence[Edit] = (),
         observer: Observer | None = None,
     ) -> Trace:
-        """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse."""
+        """Return a trace whose q, k and v depend only on the text. The default target is the source in reverse.
+
+        Raises `InputError` for tensors.
+        """
         if isinstance(text, Mapping):
             raise InputError("A fake model has no tensors as inputs. Pass a text.")
         encoded = (
