@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from helpers import tiny_models
 from helpers.session_requests import ask, error_of
 
@@ -117,6 +118,25 @@ def test_labels_and_masked_tokens_are_compared(session: Session) -> None:
     assert found["position"] == at
     best = found["metric"]["answer"]["id"]
     assert best == int(chances(before, at).argmax())
+
+
+def test_a_prediction_of_labels_has_no_control_and_says_why() -> None:
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": 99,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 32,
+    }
+    config = transformers.BertConfig(**sizes, num_labels=3)
+    model = attnscope.Model(
+        transformers.BertForSequenceClassification(config).eval(), tiny_models.words_tokenizer(), name="labels"
+    )
+    labels = Session([ModelEntry.loaded(model)])
+    found = effect(labels, traced(labels, "a b", edits=[EDIT]), traced(labels, "a b"))
+    assert (found["of"], found["kinds"]) == ("label", [])
+    assert found["no_control"] == "This model predicts labels; controls are measured on the prediction of a token."
 
 
 @pytest.mark.parametrize(

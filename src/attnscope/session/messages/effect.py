@@ -30,6 +30,7 @@ MAX_TOP = 100
 
 NO_MODEL = "This trace has no model, so its prediction cannot be compared. Run the text again."
 
+_ONLY_LABELS = "This model predicts labels; controls are measured on the prediction of a token."
 _OTHER_BASELINE = "A control compares with the same input without edits, but the baseline here is another pass."
 
 
@@ -140,7 +141,7 @@ class EffectRequest:
             with passes:
                 values = self._of_several(asked, current, baseline, (before.position, after.position), job)
         listed = change.likely(self.top)
-        kinds = _kinds(current, baseline)
+        kinds = _kinds(current, baseline) if after.of == "token" else ControlKinds((), _ONLY_LABELS)
         return {
             "trace": current.trace.id,
             "baseline": baseline.trace.id,
