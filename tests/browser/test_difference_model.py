@@ -47,7 +47,7 @@ def compared(page: Page, app_server: str) -> Page:
     page.get_by_test_id("baseline").click()
     page.get_by_test_id("baseline-text").fill(OTHER)
     page.get_by_test_id("baseline-prompt").click()
-    expect(legend(page)).to_contain_text("after − before", timeout=RUN_MS)
+    expect(legend(page)).to_contain_text("She − He", timeout=RUN_MS)
     expect(page.get_by_test_id("model-arrival")).to_have_text("", timeout=RUN_MS)
     return page
 
@@ -108,10 +108,10 @@ def test_a_measure_is_the_difference_of_both_passes(compared: Page) -> None:
     compared.get_by_test_id("measure-entropy").click()
     compared.keyboard.press("Escape")
     measure = compared.get_by_test_id("measure-legend")
-    expect(measure).to_contain_text("after − before", timeout=RUN_MS)
+    expect(measure).to_contain_text("She − He", timeout=RUN_MS)
     ends = re.findall(r"[+−]\d\.\d+", measure.inner_text())
     assert ends[0].replace("−", "+") == ends[-1], "both ends of a difference are equally far from 0"
-    expect(legend(compared)).to_contain_text("tint: after − before")
+    expect(legend(compared)).to_contain_text("tint: She − He")
 
 
 def test_the_figure_names_both_passes(compared: Page, tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_the_figure_names_both_passes(compared: Page, tmp_path: Path) -> None:
     svg = tmp_path / "model.svg"
     saved.value.save_as(svg)
     text = svg.read_text()
-    assert "270 heads: after − before" in text
-    assert "Difference: after − before" in text
+    assert "270 heads: She − He" in text
+    assert "Difference: She − He" in text
     assert OTHER in text
     assert "blue is larger after than before" in re.sub(r"</text>\s*<text[^>]*>", " ", text)
 

@@ -49,9 +49,9 @@ export interface DifferenceHead {
 }
 
 /** How strong the gray pattern is, as a share of the gray palette's second stop. */
-const GRAY = { lines: [0.42, 0.72], map: 0.55 } as const;
+const GRAY = { lines: [0.34, 0.6], map: 0.55 } as const;
 /** How much stronger than lines of weights those of differences are: there are fewer of them. */
-const LINE_STRENGTH = 2.6;
+const LINE_STRENGTH = 3.6;
 /** The share of the scale below which a color of the map is partly transparent. */
 const SHEER_BELOW = 0.3;
 /** The share of the color scale that lines have; their opacity shows the size of the difference. */
