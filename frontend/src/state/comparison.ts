@@ -250,7 +250,8 @@ export function createComparison({ source, work, timeline, onPasses }: Compariso
     const changes = wanted.changes ?? before.changes;
     const edits = editsMade(changes);
     const same = wanted.changes === null || madeIn(pass) === writtenOf(edits);
-    const name = wanted.baseline ?? (edits.length > 0 && pass.model.name !== null ? "unchanged" : null);
+    const changed = wanted.changes !== null && edits.length > 0 && pass.model.name !== null;
+    const name = wanted.baseline ?? (changed ? "unchanged" : null);
     const own = before.comparison === null ? null : baselineName(before.comparison);
     work.onRetry(() => void restore(wanted, still));
     const current = same ? pass : await passWith(pass, edits);
