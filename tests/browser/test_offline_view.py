@@ -31,16 +31,21 @@ def save_page(page: Page, folder: Path) -> Path:
 
 
 def on_show(page: Page) -> dict[str, object]:
-    """What a person sees of the state: pressed and checked buttons, values of controls, selected tokens, visible panels."""
+    """What a person sees of the state: pressed and checked buttons, values of controls, selected tokens, visible panels.
+
+    Controls that need a model are left out, because a saved page has none.
+    """
     expect(page.get_by_test_id("model-arrival")).to_have_text("")
     return page.evaluate(
         f"""() => {{
             const all = (selector) => [...{SHADOW}.querySelectorAll(selector)].filter(one => one.getClientRects().length);
+            const LIVE = ["head-factor"];
             const name = (one) => one.dataset.testid ?? one.getAttribute("aria-label") ?? one.textContent;
             return {{
                 pressed: all("main [aria-pressed=true]").map(name),
                 chosen: all("main [role=radio][aria-checked=true], main [role=tab][aria-selected=true]").map(name),
-                values: all("main select, main input").map(one => [name(one), one.value]),
+                values: all("main select, main input").map(one => [name(one), one.value])
+                    .filter(([name]) => !LIVE.includes(name)),
                 pinned: all("[role=option][aria-selected=true]").map(one => one.id),
                 panels: all("[data-panel]").map(one => one.dataset.panel),
                 shapes: all("[data-panel]").map(one => Math.round(one.getBoundingClientRect().width)),
