@@ -8,6 +8,8 @@ import { dragOf, stepName } from "./stepNames";
 
 /** Slider changes that follow each other within this time count as one step. */
 const DRAG_MS = 1000;
+/** The same for faders of changes, whose passes keep the page busy while the hand moves. */
+const FADER_MS = 2500;
 
 export interface TimelineFollower {
   readonly onStep: (action: Action, before: AppState, after: AppState) => void;
@@ -26,7 +28,10 @@ export function createTimeline({ onStep, onTravel }: TimelineFollower) {
     const after = reduce(before, action);
     const drag = dragOf(action);
     const now = performance.now();
-    const sameDrag = drag !== null && lastDrag?.what === drag && now - lastDrag.at < DRAG_MS;
+    const sameDrag =
+      drag !== null &&
+      lastDrag?.what === drag &&
+      now - lastDrag.at < (action.type === "changes" ? FADER_MS : DRAG_MS);
     lastDrag = drag === null ? null : { what: drag, at: now };
     const newStep = undoable(action, before) && !sameDrag;
     // Views see the step together with what is in the cache for it: they change once, and none is empty in between.

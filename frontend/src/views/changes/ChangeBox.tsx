@@ -69,10 +69,8 @@ export function ChangeBox(props: { readonly page: Page }) {
   const key = (event: KeyboardEvent): void => {
     const fader = box?.querySelector<HTMLInputElement>("input[type=range]");
     const typing = event.target instanceof HTMLSelectElement || event.target instanceof HTMLTextAreaElement;
-    // Enter presses the button that it is on; anywhere else it keeps the change.
-    const pressing = event.key === "Enter" && event.target instanceof HTMLButtonElement;
     if (event.key === "Escape") undo();
-    else if (event.key === "Enter" && !pressing) close();
+    else if (event.key === "Enter") close();
     else if (event.key === "0" && !typing) box?.querySelector<HTMLElement>("[data-off]")?.click();
     else if (event.key.startsWith("Arrow") && !typing && fader != null && event.target !== fader) {
       fader.focus();

@@ -16,7 +16,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
   const rows = () => rowsOf(state().changes, currentPass(state())?.stacks ?? {});
   const showList = (): void => session.dispatch({ type: "frame", frame: { at: "side", side: "effect" } });
   return (
-    <div class="comparison" data-testid="comparison" role="group" aria-label="Compared passes">
+    <section class="comparison" data-testid="comparison" aria-label="Compared passes">
       <Show
         when={state().comparison}
         fallback={
@@ -62,7 +62,7 @@ export function ComparisonLine(props: { readonly page: Page }) {
           running…
         </span>
       </Show>
-    </div>
+    </section>
   );
 }
 

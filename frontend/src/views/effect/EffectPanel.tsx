@@ -12,7 +12,7 @@ import { WhatDiffers } from "./WhatDiffers";
 export function EffectPanel(props: { readonly page: Page }) {
   const { session, state, effects } = props.page;
   return (
-    <section class="effect" data-testid="effect" aria-label="Effect" tabindex="0">
+    <div class="effect" data-testid="effect" role="group" aria-label="Changes and their effect" tabindex="0">
       <ChangeList page={props.page} />
       <Show when={state().comparison !== null} fallback={<NothingCompared page={props.page} />}>
         <Show when={effects.failure()}>
@@ -34,6 +34,6 @@ export function EffectPanel(props: { readonly page: Page }) {
           <p class="quiet">This file has no effect of these passes.</p>
         </Show>
       </Show>
-    </section>
+    </div>
   );
 }

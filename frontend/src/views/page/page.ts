@@ -152,16 +152,25 @@ export function createPage(session: Session, hostTheme?: Accessor<HostTheme | un
     const without = hiddenKeys();
     return both === null || !renormalized() || without.size === 0 ? both : both.renormalized(without);
   });
-  const difference = createMemo(() => {
-    const both = shownField() === "difference" ? readings() : null;
-    return both === null ? null : new DifferenceLayer(both);
-  });
+  interface Drawn {
+    readonly passes: string;
+    readonly layer: DifferenceLayer;
+  }
+  /** The difference. While the next layer is loading, the previous one of the same two passes is still drawn. */
+  const difference = createMemo<Drawn | null>((before) => {
+    const pair = comparison();
+    if (shownField() !== "difference" || pair === null) return null;
+    const passes = [pair.current.trace, pair.baseline.trace, stackName()].join(" ");
+    const both = readings();
+    if (both === null) return before?.passes === passes ? before : null;
+    return { passes, layer: new DifferenceLayer(both) };
+  }, null);
   /** The shown field; null until a layer of this trace has arrived, because layers of another trace must not be drawn. */
   const field = createMemo((): LayerField | null => {
     const now = loaded();
     const fits = now !== null && now.queries === shown().queries.length && now.keys === shown().keys.length;
     if (!fits || session.layer()?.trace !== trace()?.trace) return null;
-    if (shownField() === "difference") return difference();
+    if (shownField() === "difference") return difference()?.layer ?? null;
     return renormalized() && hiddenKeys().size > 0 ? now.renormalized(hiddenKeys()) : now;
   });
 
