@@ -109,7 +109,7 @@ export function ChangeList(props: { readonly page: Page }) {
 
   return (
     <section class="changes" aria-label="Changes" data-testid="changes">
-      <h3 class="part-title">
+      <h2 class="part-title">
         Changes{" "}
         <Show
           when={rows().length > 0}
@@ -127,7 +127,7 @@ export function ChangeList(props: { readonly page: Page }) {
             <i class="grip-sign" aria-hidden="true" /> drag, or <kbd>Alt ↑ ↓</kbd>, where order counts
           </span>
         </Show>
-      </h3>
+      </h2>
       <div
         class="change-rows"
         role="list"
